@@ -1,0 +1,121 @@
+"""The denoising loop of guess, verify, accept.
+
+Each step is one forward pass. It verifies the guesses of the step before and, in groups of masks
+behind every number of guesses that could turn out right, makes the next ones. The accepted guesses
+and the model's own next token behind them are certain; the guesses of the matching group are what
+the next step verifies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from midfill.inference.canvas import first_canvas, verifying_canvas
+from midfill.inference.samplers.sampler import SlotPredictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from midfill.inference.choosing import Chooser
+    from midfill.inference.context_cache import ContextCache
+    from midfill.inference.healing import Healing
+    from midfill.inference.models.interface import DenoisingModel
+    from midfill.inference.samplers.sampler import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one forward pass settled.
+
+    Attributes:
+        tokens: newly certain tokens, at least one.
+        log_probabilities: the model's for each of them, in nats.
+        guesses: tokens guessed behind them.
+    """
+
+    tokens: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    guesses: tuple[int, ...]
+
+
+def denoise(
+    model: DenoisingModel,
+    cache: ContextCache,
+    uncached: Sequence[int],
+    *,
+    sampler: Sampler,
+    choose: Chooser,
+    healing: Healing,
+    masks: int,
+) -> Iterator[Step]:
+    """Denoise the middle step by step, without end: whoever iterates decides when to stop.
+
+    Args:
+        model: the model.
+        cache: what is encoded of the context; accepted tokens are appended to it.
+        uncached: the context's last tokens, not in the cache yet; at least one.
+        sampler: accepts guesses.
+        choose: picks tokens from logits.
+        healing: what the first tokens have to spell.
+        masks: guesses made at each step.
+
+    Yields:
+        A `Step` after each forward pass.
+    """
+    canvas = first_canvas(uncached, masks)
+    held: tuple[int, ...] = ()
+    while True:
+        logits = model.denoise(canvas, cache)
+        accepted, tokens, log_probabilities = _verify(logits.known, held, sampler, choose, healing)
+        model.keep(canvas, canvas.layout.first_read + 1 + accepted, cache)
+        guesses = tuple(logits.masks[accepted].argmax(-1).tolist())
+        yield Step(tokens, log_probabilities, guesses)
+        for token in tokens:
+            healing = healing.after(token)
+        held = guesses
+        canvas = verifying_canvas(tokens[-1], guesses, masks)
+
+
+def _verify(
+    logits: Tensor, held: tuple[int, ...], sampler: Sampler, choose: Chooser, healing: Healing
+) -> tuple[int, tuple[int, ...], tuple[float, ...]]:
+    """How many held guesses are accepted; they and the next token; their log-probabilities.
+
+    Args:
+        logits: (guesses + 1, vocab), the predictions behind the certain token and each guess.
+        held: the guesses.
+    """
+    if healing.owed:
+        logits = _constrained(logits, held, healing)
+    chosen = choose(logits)
+    accept = sampler(
+        SlotPredictions(
+            held=torch.tensor(held, dtype=torch.long, device=chosen.device),
+            chosen=chosen[:-1],
+            logits=logits[:-1],
+            free=torch.ones(len(held), dtype=torch.bool, device=chosen.device),
+        )
+    )
+    accepted = int(accept.sum())
+    certain = chosen[: accepted + 1]
+    log_probabilities = torch.log_softmax(logits[: accepted + 1], dim=-1)
+    return (
+        accepted,
+        tuple(certain.tolist()),
+        tuple(log_probabilities.gather(-1, certain[:, None]).squeeze(-1).tolist()),
+    )
+
+
+def _constrained(logits: Tensor, held: tuple[int, ...], healing: Healing) -> Tensor:
+    """Row ``i`` constrained to what is owed once the first ``i`` guesses are written."""
+    rows = []
+    for i, row in enumerate(logits):
+        rows.append(healing.constrain(row))
+        if i < len(held):
+            healing = healing.after(held[i])
+    return torch.stack(rows)

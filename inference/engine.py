@@ -1,0 +1,250 @@
+"""The engine: one model, its caches, and the fills it makes.
+
+Not thread-safe: whoever creates it, or one thread on their behalf, owns it.
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import torch
+
+from midfill.inference.choosing import chooser
+from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory, UsageError
+from midfill.inference.filling import Fill, Task, fill_hole
+from midfill.inference.memory_errors import memory_errors
+from midfill.inference.models.loading import LoadedModel, load_model, model_name
+from midfill.inference.prefix_cache import PrefixCache
+from midfill.inference.progress import ProgressListener, nobody_listens
+from midfill.inference.prompt import build_prompt
+from midfill.inference.text.line_breaks import for_model, in_document, line_break_of
+from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from midfill.inference.context_cache import ContextCache
+
+CACHE_BYTES = 96 * 2**20
+"""What the caches of all documents may hold; about 13 MB each with full windows."""
+
+ENCODE_CHUNK = 256
+"""Tokens encoded between two looks at whether the request is still wanted."""
+
+SPARE_ROOM = 160
+"""Slots kept free behind a new context, for its middle and for what is typed next."""
+
+ALTERNATIVES_TEMPERATURE = 0.8
+"""What alternatives are sampled at when the first fill is greedy."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    """Milliseconds of one request by stage."""
+
+    started: float
+    load: float = 0.0
+    encoded: float | None = None
+
+    def figures(self) -> Milliseconds:
+        now = monotonic()
+        encoded = self.encoded or now
+        return Milliseconds(
+            load=1e3 * self.load,
+            encode=1e3 * (encoded - self.started - self.load),
+            denoise=1e3 * (now - encoded),
+            total=1e3 * (now - self.started),
+        )
+
+
+class Engine:
+    """Fills holes with one model.
+
+    Attributes:
+        model: the model's name.
+    """
+
+    def __init__(self, model: str = "embedded", device: str | None = None) -> None:
+        """Takes a model's name and a torch device; by default the CPU.
+
+        Nothing is loaded yet.
+
+        Raises:
+            UsageError: there is no such model or device.
+        """
+        self.model = model_name(model)
+        self._device = _device(device)
+        self._loaded: LoadedModel | None = None
+        self._contexts = PrefixCache(CACHE_BYTES)
+
+    @property
+    def loaded(self) -> bool:
+        return self._loaded is not None
+
+    def load(self, listener: ProgressListener = nobody_listens) -> None:
+        """Load the model, pulling it first where it is missing. Does nothing if it is loaded.
+
+        Raises:
+            MidfillError: the weights cannot be had, are damaged, or do not fit.
+        """
+        if self._loaded is None:
+            with memory_errors():
+                self._loaded = load_model(self.model, self._device, listener)
+
+    def unload(self) -> None:
+        """Give the model's and the caches' memory back."""
+        self._loaded = None
+        self._contexts.clear()
+        gc.collect()
+
+    def infill(
+        self, request: InfillRequest, cancelled: Callable[[], bool] = _never
+    ) -> Iterator[Draft | Final]:
+        """Fill the request's hole: a draft after each denoising step, then the final fill.
+
+        Args:
+            request: what to fill.
+            cancelled: asked between steps; abandoning the iterator does the same.
+
+        Raises:
+            Cancelled: ``cancelled`` said so.
+            InvalidText: the text has no UTF-8 form.
+            OutOfMemory: the request does not fit; the caches are dropped.
+        """
+        watch = _Stopwatch(monotonic())
+        deadline = watch.started + request.limits.deadline_ms / 1e3
+        if self._loaded is None:
+            self.load()
+            watch.load = monotonic() - watch.started
+            deadline += watch.load
+        assert self._loaded is not None
+        try:
+            with memory_errors():
+                yield from self._infill(self._loaded, request, deadline, watch, cancelled)
+        except OutOfMemory:
+            self._contexts.clear()
+            raise
+
+    def _infill(
+        self,
+        loaded: LoadedModel,
+        request: InfillRequest,
+        deadline: float,
+        watch: _Stopwatch,
+        cancelled: Callable[[], bool],
+    ) -> Iterator[Draft | Final]:
+        text, hole = request.prefix + request.suffix, request.hole
+        _refuse_lone_surrogates(text, *(file.text for file in request.context))
+        prefix, suffix = for_model(text[: hole.start]), for_model(text[hole.end :])
+        prompt = build_prompt(loaded.tokenizer, prefix, suffix, request.context)
+        task = Task(prefix, suffix, hole.extent, prompt.owed, request.limits.tokens, deadline)
+        cache, hits = self._contexts.take(
+            prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
+        )
+        try:
+            uncached = _encode_all_but_last_chunk(loaded, cache, prompt.tokens, cancelled)
+            fills: list[Fill] = []
+            for number, (temperature, seed) in enumerate(_attempts(request)):
+                if number > 0:
+                    cache.crop(len(prompt.tokens) - 1)
+                    uncached = prompt.tokens[-1:]
+                fill = yield from _watched(
+                    fill_hole(
+                        loaded.model,
+                        loaded.vocabulary,
+                        cache,
+                        uncached,
+                        task,
+                        choose=chooser(temperature, seed),
+                        masks=loaded.masks,
+                        cancelled=cancelled,
+                    ),
+                    watch,
+                    shown=number == 0,
+                )
+                if fill is None:
+                    raise Cancelled("the request was cancelled")
+                if number == 0 or (fill.text and fill.text not in {f.text for f in fills}):
+                    fills.append(fill)
+                if len(fills) == request.n or monotonic() >= deadline:
+                    break
+        finally:
+            self._contexts.put(cache)
+        line_break = line_break_of(text)
+        best = fills[0]
+        yield Final(
+            text=in_document(best.text, line_break),
+            alternatives=tuple(in_document(fill.text, line_break) for fill in fills[1:]),
+            confidence=best.confidence,
+            stop=best.stop,
+            model=self.model,
+            tokens=best.tokens,
+            steps=best.steps,
+            ms=watch.figures(),
+            cache=CacheFigures(hit_tokens=hits, new_tokens=len(prompt.tokens) - hits),
+        )
+
+
+def _encode_all_but_last_chunk(
+    loaded: LoadedModel, cache: ContextCache, tokens: Sequence[int], cancelled: Callable[[], bool]
+) -> Sequence[int]:
+    """Encode what is new, but leave a last chunk of at least one token for the first step."""
+    while len(tokens) - len(cache) > ENCODE_CHUNK:
+        if cancelled():
+            raise Cancelled("the request was cancelled")
+        loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
+    return tokens[len(cache) :]
+
+
+def _attempts(request: InfillRequest) -> Iterator[tuple[float, int]]:
+    """Temperature and seed of each attempt.
+
+    Nearly twice as many as asked for, since samples may repeat each other.
+    """
+    yield request.temperature, request.seed
+    temperature = request.temperature or ALTERNATIVES_TEMPERATURE
+    for number in range(1, 2 * request.n - 1):
+        yield temperature, request.seed + number
+
+
+def _watched(
+    fill: Generator[Draft, None, Fill | None], watch: _Stopwatch, *, shown: bool
+) -> Generator[Draft, None, Fill | None]:
+    """Pass drafts on if they are to be shown, and note when the first step is done."""
+    try:
+        while True:
+            draft = next(fill)
+            if watch.encoded is None:
+                watch.encoded = monotonic()
+            if shown:
+                yield draft
+    except StopIteration as end:
+        finished: Fill | None = end.value
+        return finished
+
+
+def _refuse_lone_surrogates(*texts: str) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidText(
+                f"the text holds a lone surrogate at character {error.start}, "
+                "which has no UTF-8 form; remove it"
+            ) from None
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or "cpu")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"there is no device {name!r} here; try --device cpu") from None
+    return device

@@ -1,0 +1,183 @@
+"""Filling one hole once: from the denoising loop's tokens to a finished piece of text."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass, field
+from math import exp
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from midfill.inference.denoising import denoise
+from midfill.inference.healing import Healing
+from midfill.inference.samplers.agreement import accept_agreement
+from midfill.inference.stopping import Surroundings, find_end, finished_part
+from midfill.inference.text.seam import join_to_lines_below, join_to_rest_of_line
+from midfill.inference.wire import Draft, Extent, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from midfill.inference.choosing import Chooser
+    from midfill.inference.context_cache import ContextCache
+    from midfill.inference.healing import Vocabulary
+    from midfill.inference.models.interface import DenoisingModel
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to fill.
+
+    Attributes:
+        prefix, suffix: text around the hole, with ``\\n`` line breaks.
+        extent: how far the middle may go.
+        owed: bytes at the prefix's end that the model has to write again first.
+        max_tokens: the middle's length at most, the owed bytes' tokens included.
+        deadline: on the `time.monotonic` clock.
+    """
+
+    prefix: str
+    suffix: str
+    extent: Extent
+    owed: bytes
+    max_tokens: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A finished middle.
+
+    Attributes:
+        text: what replaces the hole.
+        confidence: geometric mean of the probabilities of the tokens, the ending one included.
+    """
+
+    text: str
+    stop: Stop
+    tokens: int
+    steps: int
+    confidence: float
+
+
+@dataclass(slots=True)
+class _Middle:
+    """The middle as far as it is certain."""
+
+    vocabulary: Vocabulary
+    owed: int
+    written: int = 0
+    text: str = ""
+    log_probability: float = 0.0
+    tokens: int = 0
+    # Bytes that are no UTF-8 are dropped; an incomplete character waits for its other bytes.
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore")
+    )
+
+    def append(self, token: int) -> None:
+        piece = self.vocabulary.bytes_of(token)
+        repeated = min(max(self.owed - self.written, 0), len(piece))
+        self.written += len(piece)
+        self.text += self._decoder.decode(piece[repeated:])
+
+    def with_guesses(self, guesses: Iterable[int]) -> str:
+        """What the guesses would add to the text, up to the first that stands for no text."""
+        added = b""
+        for token in guesses:
+            if not (piece := self.vocabulary.bytes_of(token)):
+                break
+            added += piece
+        return added[max(self.owed - self.written, 0) :].decode(errors="ignore")
+
+
+def fill_hole(
+    model: DenoisingModel,
+    vocabulary: Vocabulary,
+    cache: ContextCache,
+    uncached: Sequence[int],
+    task: Task,
+    *,
+    choose: Chooser,
+    masks: int,
+    cancelled: Callable[[], bool],
+) -> Generator[Draft, None, Fill | None]:
+    """Fill a hole, yielding a draft after each denoising step.
+
+    Args:
+        model: the model.
+        vocabulary: its tokens' bytes; a token without any ends the middle.
+        cache: what is encoded of the context.
+        uncached: the context's last tokens that are not; at least one.
+        task: the hole.
+        choose: picks tokens from logits.
+        masks: guesses made at each step.
+        cancelled: asked between steps.
+
+    Returns:
+        The fill; nothing if cancelled.
+    """
+    around = Surroundings.of(task.prefix, task.suffix)
+    middle = _Middle(vocabulary, len(task.owed))
+    steps = denoise(
+        model,
+        cache,
+        uncached,
+        sampler=accept_agreement,
+        choose=choose,
+        healing=Healing(vocabulary, task.owed),
+        masks=masks,
+    )
+    for number, step in enumerate(steps, 1):
+        # Token by token, so that the outcome does not depend on how many a step accepts.
+        for token, log_probability in zip(step.tokens, step.log_probabilities, strict=True):
+            middle.tokens += 1
+            middle.log_probability += log_probability
+            middle.append(token)
+            if stop := _stop(middle, token, task, around):
+                return _finish(middle, stop, number, task, around)
+        yield Draft(
+            text=middle.text,
+            guess=middle.with_guesses(step.guesses),
+            masked=masks,
+            step=number,
+        )
+        if cancelled():
+            return None
+        if monotonic() >= task.deadline:
+            middle.text = finished_part(middle.text, task.extent)
+            return _finish(middle, Stop.DEADLINE, number, task, around)
+    raise AssertionError("the denoising loop never ends by itself")
+
+
+def _stop(middle: _Middle, token: int, task: Task, around: Surroundings) -> Stop | None:
+    """Whether the middle ends with this token; cuts it where it ends."""
+    if not middle.vocabulary.bytes_of(token):
+        return Stop.END_TOKEN
+    if ending := find_end(middle.text, around, task.extent):
+        middle.text = middle.text[: ending.at]
+        return ending.stop
+    if middle.tokens >= task.max_tokens:
+        middle.text = finished_part(middle.text, task.extent)
+        return Stop.TOKEN_LIMIT
+    return None
+
+
+def _finish(middle: _Middle, stop: Stop, steps: int, task: Task, around: Surroundings) -> Fill:
+    return Fill(
+        text=_joined(middle.text, stop, task, around),
+        stop=stop,
+        tokens=middle.tokens,
+        steps=steps,
+        confidence=exp(middle.log_probability / middle.tokens),
+    )
+
+
+def _joined(text: str, stop: Stop, task: Task, around: Surroundings) -> str:
+    if task.extent is Extent.LINES:
+        return join_to_lines_below(text, task.suffix)
+    if stop is Stop.REST_OF_LINE:
+        return text
+    if not around.line_after.strip():
+        return text.rstrip()
+    return join_to_rest_of_line(text.partition("\n")[0], around.line_after) or ""

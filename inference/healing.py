@@ -1,0 +1,119 @@
+"""Token healing: a partial token at the cursor is taken back and written again by the model.
+
+Tokens are learnt from finished text. ``retu`` is tokenised as nobody would tokenise ``return``, and
+four spaces of indentation as one token where the line that follows them would have three and a
+word with its space. So the piece of text at the cursor is dropped from the context, and the first
+tokens that the model writes must spell it again before they may go on.
+
+Source: token healing, arXiv 2405.08704, section on the beginning of completions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+LONGEST_PIECE = 40
+"""Characters; a longer run of letters, as in text written without spaces, is not healed."""
+
+
+def partial_piece(text: str) -> str:
+    """The end of ``text`` that more typing could make part of a longer token.
+
+    Spaces and tabs at the end; or the last run of letters with the one space or mark in front of it
+    that a token takes along; or a last mark, which the next word's token may begin with. Never a
+    line break, and nothing of a run too long to be one word.
+
+    >>> partial_piece("    retu")
+    ' retu'
+    >>> partial_piece("x = 1\\n    ")
+    '    '
+    >>> partial_piece("items.")
+    '.'
+    >>> partial_piece("x = 1\\n")
+    ''
+    """
+    blank = len(text) - len(text.rstrip(" \t"))
+    if blank:
+        return text[-blank:]
+    start = len(text)
+    while start > 0 and text[start - 1].isalpha():
+        start -= 1
+    if start > 0 and text[start - 1] not in "\r\n" and not text[start - 1].isnumeric():
+        start -= 1
+    return text[start:] if len(text) - start <= LONGEST_PIECE else ""
+
+
+class Vocabulary:
+    """The bytes of every token, and which tokens may begin or continue a given text."""
+
+    def __init__(self, token_bytes: Sequence[bytes]) -> None:
+        """Takes the bytes of each token id; empty for ids that never stand for text."""
+        self._token_bytes = token_bytes
+
+    def __len__(self) -> int:
+        return len(self._token_bytes)
+
+    def bytes_of(self, token: int) -> bytes:
+        return self._token_bytes[token]
+
+    @cached_property
+    def _sorted(self) -> tuple[list[bytes], list[int]]:
+        order = sorted(
+            (token for token, text in enumerate(self._token_bytes) if text),
+            key=self._token_bytes.__getitem__,
+        )
+        return [self._token_bytes[token] for token in order], order
+
+    def agreeing(self, text: bytes) -> list[int]:
+        """Tokens that begin with ``text``, or that are themselves a beginning of it."""
+        texts, tokens = self._sorted
+        first = bisect_left(texts, text)
+        behind = first
+        while behind < len(texts) and texts[behind].startswith(text):
+            behind += 1
+        found = tokens[first:behind]
+        for length in range(1, len(text)):
+            at = bisect_left(texts, text[:length])
+            while at < len(texts) and texts[at] == text[:length]:
+                found.append(tokens[at])
+                at += 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """What the model's next tokens have to spell before they are free.
+
+    Attributes:
+        owed: UTF-8 bytes still to be spelled; empty when nothing is.
+    """
+
+    vocabulary: Vocabulary
+    owed: bytes = b""
+
+    def after(self, token: int) -> Healing:
+        """The state once ``token`` is written. A token that spells something else clears it."""
+        if not self.owed:
+            return self
+        written = self.vocabulary.bytes_of(token)
+        owed = self.owed[len(written) :] if self.owed.startswith(written) else b""
+        return Healing(self.vocabulary, owed)
+
+    def constrain(self, logits: Tensor) -> Tensor:
+        """``logits`` (vocab,) with -inf for every token that would not spell what is owed."""
+        if not self.owed:
+            return logits
+        allowed = torch.tensor(self.vocabulary.agreeing(self.owed), device=logits.device)
+        constrained = torch.full_like(logits, float("-inf"))
+        constrained[allowed] = logits[allowed]
+        return constrained

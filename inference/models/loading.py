@@ -1,0 +1,94 @@
+"""From a model's name to a model in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from midfill.inference.canvas import first_canvas, verifying_canvas
+from midfill.inference.errors import UsageError
+from midfill.inference.healing import Vocabulary
+from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.files import ensure_files
+from midfill.inference.models.embedded.model import EmbeddedModel
+from midfill.inference.models.embedded.weights import assemble, read_adapter, read_tensors
+from midfill.inference.progress import Progress
+from midfill.inference.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from midfill.inference.models.interface import DenoisingModel
+    from midfill.inference.progress import ProgressListener
+
+EMBEDDED = "embedded"
+
+MASKS = 3
+"""Guesses made at each step: with three, a canvas has 16 slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model and what belongs to it."""
+
+    model: DenoisingModel
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    masks: int
+
+
+def model_name(name: str) -> str:
+    """The name of a model that can be loaded.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name != EMBEDDED:
+        raise UsageError(f"there is no model {name!r}; this version knows: {EMBEDDED}")
+    return name
+
+
+def load_model(name: str, device: torch.device, listener: ProgressListener) -> LoadedModel:
+    """Load a model, pulling its weights first where they are missing.
+
+    Raises:
+        MidfillError: the weights cannot be had, or are damaged.
+    """
+    assert name == EMBEDDED
+    files = ensure_files(listener)
+    listener(Progress("loading the embedded model"))
+    architecture = Architecture()
+    weights = assemble(
+        read_tensors(files.weights),
+        read_adapter(files.adapter),
+        architecture,
+        dtype=fastest_dtype(device),
+        device=device,
+    )
+    tokenizer = Tokenizer(files.tokenizer)
+    loaded = LoadedModel(
+        EmbeddedModel(weights, architecture),
+        tokenizer,
+        Vocabulary(tokenizer.vocabulary_bytes),
+        masks=min(MASKS, weights.masks_trained),
+    )
+    _warm_up(loaded)
+    return loaded
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, else float32, which is slower but never wrong."""
+    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+        return torch.float32
+    return torch.bfloat16
+
+
+def _warm_up(loaded: LoadedModel) -> None:
+    """One step of each kind: pages the mapped weights in and lets the kernels set themselves up."""
+    cache = loaded.model.new_cache(64)
+    token = loaded.tokenizer.fim_middle
+    for canvas in (
+        first_canvas([token], loaded.masks),
+        verifying_canvas(token, [token] * loaded.masks, loaded.masks),
+    ):
+        loaded.model.denoise(canvas, cache)

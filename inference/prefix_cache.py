@@ -1,0 +1,81 @@
+"""Encoded contexts kept from one request to the next, found by their longest common prefix."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from midfill.inference.context_cache import ContextCache
+
+WORTH_REUSING = 8
+"""Tokens; a shorter common prefix is no more than the markers that every prompt begins with."""
+
+
+class PrefixCache:
+    """A bounded store of context caches, the least recently used dropped first.
+
+    A cache is taken out to be used and put back afterwards, so nobody else can see it meanwhile.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._stored: LRUCache[int, ContextCache] = LRUCache(
+            max_bytes, getsizeof=lambda cache: cache.nbytes
+        )
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._stored.currsize)
+
+    def take(
+        self, tokens: Sequence[int], empty: Callable[[], ContextCache]
+    ) -> tuple[ContextCache, int]:
+        """The cache that shares most with ``tokens``, cropped to what it shares.
+
+        At least the last token is always left to encode, since its prediction is wanted. A cache
+        that would lose more than it keeps belongs to another document: it stays, and what is shared
+        is copied out of it.
+
+        Args:
+            tokens: the whole context of the request.
+            empty: makes a cache where none shares enough.
+
+        Returns:
+            The cache, and how many tokens of the context it holds.
+        """
+        best, shared = None, 0
+        for number, cache in self._stored.items():
+            length = _common_prefix(cache.tokens, tokens)
+            if length > shared:
+                best, shared = number, length
+        if best is None or shared < WORTH_REUSING:
+            return empty(), 0
+        kept = min(shared, len(tokens) - 1)
+        if 2 * shared < len(self._stored[best]):
+            return self._stored[best].fork(kept), kept
+        cache = self._stored.pop(best)
+        cache.crop(kept)
+        return cache, kept
+
+    def put(self, cache: ContextCache) -> None:
+        """Give a cache back; one larger than the whole store is dropped."""
+        if len(cache) and cache.nbytes <= self._stored.maxsize:
+            self._stored[next(self._numbers)] = cache
+
+    def clear(self) -> None:
+        self._stored.clear()
+
+
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    for index, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return index
+    return min(len(one), len(other))

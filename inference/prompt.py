@@ -1,0 +1,129 @@
+"""From the text around a hole to the token ids that the model reads before its canvas.
+
+The suffix stands first and the prefix last, where the middle begins, as if the model had written it
+itself::
+
+    [<|repo_name|>… <|file_sep|>path⏎text …] <|fim_prefix|><|fim_suffix|> S <|fim_middle|> P
+
+So typing appends to the end, and everything before stays cached: the suffix window until the cursor
+moves away, the prefix window because its start moves only in large steps at line boundaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from midfill.inference.healing import partial_piece
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from midfill.inference.tokenizer import Tokenizer
+    from midfill.inference.wire import ContextFile
+
+CHARACTERS_PER_TOKEN = 8
+"""More than source code has on average; how far to look for a window's tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How many tokens of each part the model reads."""
+
+    prefix: int = 1024
+    suffix: int = 64
+    context: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads, and what its first tokens have to spell.
+
+    Attributes:
+        tokens: the ids before the canvas.
+        owed: the partial token taken back from the end of the prefix, UTF-8.
+    """
+
+    tokens: list[int]
+    owed: bytes
+
+
+def build_prompt(
+    tokenizer: Tokenizer,
+    prefix: str,
+    suffix: str,
+    context: Sequence[ContextFile] = (),
+    windows: Windows | None = None,
+) -> Prompt:
+    """Lay out the prompt of one hole.
+
+    Args:
+        tokenizer: the model's.
+        prefix: text before the hole, from a line's start, ``\\n`` line breaks.
+        suffix: text after the hole.
+        context: pieces of other files, most stable first.
+        windows: token budgets.
+    """
+    windows = windows or Windows()
+    piece = partial_piece(prefix)
+    whole = prefix[: len(prefix) - len(piece)]
+    start = prefix_window_start(tokenizer, whole, windows.prefix)
+    tokens = [
+        *_repository_tokens(tokenizer, context, windows.context),
+        tokenizer.fim_prefix,
+        tokenizer.fim_suffix,
+        *_suffix_tokens(tokenizer, suffix, windows.suffix),
+        tokenizer.fim_middle,
+        *tokenizer.encode(whole[start:]),
+    ]
+    return Prompt(tokens, piece.encode())
+
+
+def prefix_window_start(tokenizer: Tokenizer, prefix: str, budget: int) -> int:
+    """Where the prefix window starts, as an offset into ``prefix``.
+
+    The earliest anchor that leaves at most ``budget`` tokens. Anchors are line starts whose line
+    number is a multiple of 32; where lines are so long that none fits, of 4, then of 1, then
+    offsets that are multiples of 512 characters. They do not depend on where the prefix ends, so
+    typing leaves the window's start where it is until a whole step no longer fits.
+    """
+    earliest = max(0, len(prefix) - budget * CHARACTERS_PER_TOKEN)
+    ids, spans = tokenizer.encode_with_offsets(prefix[earliest:])
+    if earliest == 0 and len(ids) <= budget:
+        return 0
+    # The first offset behind which no more than the budget's tokens begin.
+    affordable = earliest + (spans[-budget][0] if len(ids) > budget else 0)
+    for anchors in _anchors_coarse_to_fine(prefix):
+        for anchor in anchors:
+            if affordable <= anchor < len(prefix):
+                return anchor
+    return affordable
+
+
+def _anchors_coarse_to_fine(prefix: str) -> Iterator[Sequence[int]]:
+    lines = [0]
+    at = prefix.find("\n")
+    while at >= 0:
+        lines.append(at + 1)
+        at = prefix.find("\n", at + 1)
+    for step in (32, 4, 1):
+        yield lines[::step]
+    yield range(0, len(prefix), 512)
+
+
+def _suffix_tokens(tokenizer: Tokenizer, suffix: str, budget: int) -> list[int]:
+    return tokenizer.encode(suffix[: budget * CHARACTERS_PER_TOKEN])[:budget]
+
+
+def _repository_tokens(
+    tokenizer: Tokenizer, context: Sequence[ContextFile], budget: int
+) -> list[int]:
+    if not context:
+        return []
+    tokens = [tokenizer.repo_name, *tokenizer.encode("repository\n")]
+    for file in context:
+        text = tokenizer.encode(f"{file.path}\n{file.text}"[: budget * CHARACTERS_PER_TOKEN])
+        tokens += [tokenizer.file_sep, *text[: budget - len(tokens)], *tokenizer.encode("\n")]
+        if len(tokens) >= budget:
+            break
+    return tokens

@@ -1,0 +1,157 @@
+"""Where the middle ends: rules over the text written so far.
+
+The base model sees the suffix but does not stop at it, so the end is found from outside. Each rule
+looks at the middle and what stands around it and names the offset at which the middle ends, or
+nothing. The rule that ends it earliest wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from midfill.inference.text.seam import CLOSERS, before_unmatched
+from midfill.inference.wire import Extent, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The text around a hole, cut to what the rules look at.
+
+    Attributes:
+        line_before: from the start of the hole's line to the hole.
+        line_after: from the hole's end to the end of that line.
+        next_line: the first visible line below the one on which the hole ends, with its
+            indentation; empty if there is none.
+    """
+
+    line_before: str
+    line_after: str
+    next_line: str
+
+    @classmethod
+    def of(cls, prefix: str, suffix: str) -> Surroundings:
+        """Args: the text before and after the hole, with ``\\n`` line breaks."""
+        line_after, _, below = suffix.partition("\n")
+        return cls(
+            line_before=prefix[prefix.rfind("\n") + 1 :],
+            line_after=line_after,
+            next_line=next((line for line in _lines(below) if line.strip()), "").rstrip(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The middle is ``text[:at]``."""
+
+    at: int
+    stop: Stop
+
+
+def end_of_line(middle: str, around: Surroundings) -> int | None:
+    """The first line break behind the middle's first visible character."""
+    visible = len(middle) - len(middle.lstrip())
+    at = middle.find("\n", visible)
+    return at if visible < len(middle) and at >= 0 else None
+
+
+def rest_of_line(middle: str, around: Surroundings) -> int | None:
+    """The bracket with which the rest of the hole's line goes on, closing one from before."""
+    rest = around.line_after.strip()
+    return before_unmatched(middle, rest[0]) if rest[:1] in CLOSERS else None
+
+
+def repeated_suffix_line(middle: str, around: Surroundings) -> int | None:
+    """A finished line that says again what the next line says; the middle ends before it.
+
+    Short lines, such as a closing bracket or ``else:``, count only at the same indentation.
+    """
+    if not around.next_line:
+        return None
+    short = len(around.next_line.strip()) <= SHORT_LINE
+    for start, line in _finished_lines(middle):
+        whole = (around.line_before + line if start == 0 else line).rstrip()
+        same = whole == around.next_line or (
+            not short and whole.strip() == around.next_line.strip()
+        )
+        if same:
+            return start
+    return None
+
+
+def dedent(middle: str, around: Surroundings) -> int | None:
+    """A line indented less than the hole's scope; the middle ends before it."""
+    opens_block = around.line_before.rstrip().endswith((":", "{", "(", "["))
+    scope = _indent(around.line_before) if around.line_before.strip() and not opens_block else None
+    for start, line in _started_lines(middle):
+        whole = around.line_before + line if start == 0 else line
+        if not whole.strip() or (start == 0 and opens_block):
+            continue
+        if scope is None:
+            scope = _indent(whole)
+        elif _indent(whole) < scope:
+            return start
+    return None
+
+
+RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]], ...]] = {
+    Extent.LINE: (
+        (Stop.REST_OF_LINE, rest_of_line),
+        (Stop.SUFFIX, repeated_suffix_line),
+        (Stop.LINE_END, end_of_line),
+    ),
+    Extent.LINES: ((Stop.SUFFIX, repeated_suffix_line), (Stop.DEDENT, dedent)),
+}
+SHORT_LINE = 6
+TAB_WIDTH = 4
+
+
+def find_end(middle: str, around: Surroundings, extent: Extent) -> Ending | None:
+    """The earliest end that a rule finds; of two at the same place, the first rule's."""
+    endings = [
+        Ending(at, stop) for stop, rule in RULES[extent] if (at := rule(middle, around)) is not None
+    ]
+    return min(endings, key=lambda ending: ending.at, default=None)
+
+
+def finished_part(middle: str, extent: Extent) -> str:
+    """What to keep of a middle that was cut short by a limit.
+
+    Whole lines where several are wanted and one is complete; else everything but a last word that
+    may be half written.
+    """
+    if extent is Extent.LINES and "\n" in middle.strip("\n"):
+        return middle[: middle.rstrip("\n").rfind("\n")]
+    end = len(middle)
+    while end > 0 and (middle[end - 1].isalnum() or middle[end - 1] == "_"):
+        end -= 1
+    return middle[:end].rstrip(" \t") if end else middle
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines without their breaks, found one at a time: ``text`` may be long."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+def _started_lines(middle: str) -> Iterator[tuple[int, str]]:
+    """Each line with its offset, the last one however far it has come."""
+    start = 0
+    for line in _lines(middle):
+        yield start, line
+        start += len(line) + 1
+
+
+def _finished_lines(middle: str) -> Iterator[tuple[int, str]]:
+    return ((start, line) for start, line in _started_lines(middle[: middle.rfind("\n") + 1]))
+
+
+def _indent(line: str) -> int:
+    expanded = line.expandtabs(TAB_WIDTH)
+    return len(expanded) - len(expanded.lstrip())

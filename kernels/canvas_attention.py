@@ -1,0 +1,57 @@
+"""Attention of a canvas over the cached context and itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def attention_bias(visible: Tensor, context: int, group: int, dtype: torch.dtype) -> Tensor:
+    """The additive mask that `canvas_attention` takes; the same for every layer of a step.
+
+    Args:
+        visible: (slots, slots) bool, which slot (row) sees which (column). All see the context.
+        context: cached tokens before the canvas.
+        group: query heads for each key head.
+        dtype: that of the queries.
+
+    Returns:
+        (group * slots, context + slots): 0 where visible, -inf elsewhere.
+    """
+    slots = visible.shape[0]
+    bias = torch.zeros(slots, context + slots, dtype=dtype, device=visible.device)
+    bias[:, context:].masked_fill_(~visible, float("-inf"))
+    return bias.repeat(group, 1)
+
+
+def canvas_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Grouped-query attention of a few slots over [cached context | canvas].
+
+    The query heads that share a key head are laid out as further rows of it, so that keys and
+    values are read once and never repeated.
+
+    Args:
+        queries: (slots, query_heads, head_size).
+        keys, values: (key_heads, context + slots, head_size); the canvas's own stand last.
+        bias: (group * slots, context + slots) from `attention_bias`.
+
+    Returns:
+        (slots, query_heads * head_size).
+    """
+    slots, query_heads, head_size = queries.shape
+    key_heads = keys.shape[0]
+    group = query_heads // key_heads
+    rows = queries.view(slots, key_heads, group, head_size).permute(1, 2, 0, 3)
+    attended = F.scaled_dot_product_attention(
+        rows.reshape(1, key_heads, group * slots, head_size), keys[None], values[None], bias
+    )
+    return (
+        attended.view(key_heads, group, slots, head_size)
+        .permute(2, 0, 1, 3)
+        .reshape(slots, query_heads * head_size)
+    )

@@ -1,0 +1,54 @@
+"""Rotary position embedding, half-split layout: dimension ``i`` turns with ``i + size/2``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class RotaryTable:
+    """Cosines and sines of every position.
+
+    Attributes:
+        cos, sin: (positions, head_size) float32.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    @classmethod
+    def build(
+        cls, positions: int, head_size: int, theta: float, device: torch.device
+    ) -> RotaryTable:
+        exponents = torch.arange(0, head_size, 2, device=device, dtype=torch.float32) / head_size
+        angles = torch.outer(
+            torch.arange(positions, device=device, dtype=torch.float32), theta**-exponents
+        )
+        angles = torch.cat((angles, angles), dim=-1)
+        return cls(angles.cos(), angles.sin())
+
+
+def rotate(x: Tensor, positions: Tensor, table: RotaryTable) -> Tensor:
+    """Turn queries or keys by the angles of their positions.
+
+    Args:
+        x: (rows, heads, head_size), any float dtype; computed in float32.
+        positions: (rows,) long, each within the table.
+        table: the angles.
+
+    Returns:
+        (rows, heads, head_size) in the dtype of ``x``.
+
+    Source: Su et al., arXiv 2104.09864.
+    """
+    wide = x.float()
+    first, second = wide.chunk(2, dim=-1)
+    turned = torch.cat((-second, first), dim=-1)
+    cos, sin = table.cos[positions, None], table.sin[positions, None]
+    return (wide * cos + turned * sin).to(x.dtype)
