@@ -79,7 +79,9 @@ class EmbeddedModel:
         read = layout.known - layout.first_read
         return CanvasLogits(
             known=logits[:read],
-            masks=logits[read:].view(len(layout.behind), layout.masks, -1),
+            masks=logits[read:].view(
+                len(layout.behind), layout.masks, self.architecture.vocabulary
+            ),
         )
 
     def keep(self, canvas: Canvas, count: int, cache: ContextCache) -> None:

@@ -1,0 +1,50 @@
+"""The embedded model in memory, loaded once for all tests that need it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from midfill.inference.engine import Engine
+    from midfill.inference.models.embedded.files import EmbeddedFiles
+    from midfill.inference.models.embedded.model import EmbeddedModel
+    from midfill.inference.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="session")
+def engine(embedded_files: EmbeddedFiles) -> Engine:
+    """The engine as users have it."""
+    from midfill.inference.engine import Engine
+
+    engine = Engine()
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def tokenizer(embedded_files: EmbeddedFiles) -> Tokenizer:
+    from midfill.inference.tokenizer import Tokenizer
+
+    return Tokenizer(embedded_files.tokenizer)
+
+
+@pytest.fixture(scope="session")
+def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
+    """The embedded model in float32, straight from the GGUF file, for exact comparisons."""
+    import torch
+
+    from midfill.inference.models.embedded.architecture import Architecture
+    from midfill.inference.models.embedded.gguf_layout import dequantised_tensors
+    from midfill.inference.models.embedded.model import EmbeddedModel
+    from midfill.inference.models.embedded.weights import assemble, read_adapter
+
+    weights = assemble(
+        dict(dequantised_tensors(embedded_files.gguf, torch.float32)),
+        read_adapter(embedded_files.adapter),
+        Architecture(),
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+    )
+    return EmbeddedModel(weights)

@@ -1,0 +1,215 @@
+"""The embedded model against an independent implementation of its base, in float32."""
+
+from __future__ import annotations
+
+import inspect
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor
+
+from midfill.inference import prefix_cache
+from midfill.inference.canvas import Canvas, CanvasLayout, first_canvas, verifying_canvas
+from midfill.inference.choosing import choose_greedily
+from midfill.inference.denoising import denoise
+from midfill.inference.healing import Healing, Vocabulary
+from midfill.inference.models.interface import CanvasLogits
+from midfill.inference.samplers.agreement import accept_agreement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import Qwen2ForCausalLM
+
+    from midfill.inference.context_cache import ContextCache
+    from midfill.inference.models.embedded.files import EmbeddedFiles
+    from midfill.inference.models.embedded.model import EmbeddedModel
+    from midfill.inference.tokenizer import Tokenizer
+
+PROMPTS = (
+    "def mean(values):\n    return ",
+    "import json\n\n\ndef load(path):\n    with open(path) as file:\n",
+    "for i in range(10):\n    print(",
+)
+
+
+@pytest.fixture(scope="module")
+def reference(embedded_files: EmbeddedFiles) -> Qwen2ForCausalLM:
+    from transformers import Qwen2ForCausalLM
+
+    model = Qwen2ForCausalLM.from_pretrained(
+        embedded_files.gguf.parent, gguf_file=embedded_files.gguf.name, dtype=torch.float32
+    )
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def python_file(tokenizer: Tokenizer) -> list[int]:
+    return tokenizer.encode(inspect.getsource(prefix_cache))[:400]
+
+
+def greedy_reference(model: Qwen2ForCausalLM, prompt: Sequence[int], count: int) -> list[int]:
+    generated = model.generate(
+        torch.tensor([prompt]),
+        max_new_tokens=count,
+        min_new_tokens=count,
+        do_sample=False,
+        repetition_penalty=1.0,
+        eos_token_id=None,
+    )
+    return generated[0, len(prompt) :].tolist()
+
+
+def denoised(
+    model: EmbeddedModel, prompt: Sequence[int], count: int, masks: int = 3
+) -> tuple[list[int], int]:
+    """The first ``count`` tokens of the loop, and the steps that it took."""
+    tokens: list[int] = []
+    steps = denoise(
+        model,
+        model.new_cache(512),
+        prompt,
+        sampler=accept_agreement,
+        choose=choose_greedily,
+        healing=Healing(Vocabulary([])),
+        masks=masks,
+    )
+    for number, step in enumerate(steps, 1):
+        tokens += step.tokens
+        if len(tokens) >= count:
+            return tokens[:count], number
+    raise AssertionError
+
+
+def test_logits_on_a_python_file_are_those_of_transformers(
+    exact_model: EmbeddedModel, reference: Qwen2ForCausalLM, python_file: list[int]
+) -> None:
+    with torch.inference_mode():
+        theirs = reference(torch.tensor([python_file])).logits[0]
+    everything_read = Canvas(tuple(python_file), CanvasLayout(len(python_file), (0,), 0))
+    ours = exact_model.denoise(everything_read, exact_model.new_cache(512)).known
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).abs().max() <= 1e-4
+
+
+def test_greedy_output_is_token_for_token_the_base_models(
+    exact_model: EmbeddedModel, reference: Qwen2ForCausalLM, tokenizer: Tokenizer
+) -> None:
+    total_steps = 0
+    for text in PROMPTS:
+        prompt = [tokenizer.fim_prefix, tokenizer.fim_suffix, tokenizer.fim_middle]
+        prompt += tokenizer.encode(text)
+        ours, steps = denoised(exact_model, prompt, 32)
+        assert ours == greedy_reference(reference, prompt, 32)
+        total_steps += steps
+    assert total_steps < 32 * len(PROMPTS)  # the adapter's guesses were worth something
+
+
+def test_greedy_output_does_not_depend_on_what_is_guessed(
+    exact_model: EmbeddedModel, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = tokenizer.encode(PROMPTS[0])
+    expected, _ = denoised(exact_model, prompt, 16)
+    denoise_honestly = exact_model.denoise
+    noise = torch.Generator().manual_seed(0)
+
+    def guess_wildly(canvas: Canvas, cache: ContextCache) -> CanvasLogits:
+        logits = denoise_honestly(canvas, cache)
+        return CanvasLogits(logits.known, torch.rand(logits.masks.shape, generator=noise))
+
+    monkeypatch.setattr(exact_model, "denoise", guess_wildly)
+    tokens, steps = denoised(exact_model, prompt, 16)
+    assert tokens == expected
+    assert steps == 16
+
+
+@pytest.mark.parametrize("masks", [1, 2, 4])
+def test_greedy_output_does_not_depend_on_the_number_of_masks(
+    exact_model: EmbeddedModel, tokenizer: Tokenizer, masks: int
+) -> None:
+    prompt = tokenizer.encode(PROMPTS[1])
+    assert denoised(exact_model, prompt, 12, masks)[0] == denoised(exact_model, prompt, 12)[0]
+
+
+def test_a_canvas_behind_a_cache_equals_the_same_canvas_without_one_for_every_cut(
+    exact_model: EmbeddedModel, python_file: list[int]
+) -> None:
+    context, guesses = python_file[:20], python_file[20:23]
+    tokens = (*context, *guesses)
+
+    def behind(cut: int) -> CanvasLogits:
+        cache = exact_model.new_cache(64)
+        exact_model.encode(context[:cut], cache)
+        known = len(tokens) - cut
+        layout = CanvasLayout(known, tuple(range(known - 4, known)), 3)
+        return exact_model.denoise(Canvas(tokens[cut:], layout), cache)
+
+    uncached = behind(0)
+    for cut in range(1, len(context)):
+        cached = behind(cut)
+        torch.testing.assert_close(cached.known, uncached.known, atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(cached.masks, uncached.masks, atol=2e-4, rtol=1e-4)
+
+
+def test_a_group_of_masks_predicts_what_it_would_alone_behind_as_many_accepted_guesses(
+    exact_model: EmbeddedModel, python_file: list[int]
+) -> None:
+    context, certain, guesses = python_file[:12], python_file[12], python_file[13:16]
+    cache = exact_model.new_cache(64)
+    exact_model.encode(context, cache)
+    together = exact_model.denoise(verifying_canvas(certain, guesses, 3), cache).masks
+    for accepted in range(len(guesses) + 1):
+        alone = exact_model.denoise(first_canvas([certain, *guesses[:accepted]], 3), cache).masks[0]
+        torch.testing.assert_close(together[accepted], alone, atol=2e-4, rtol=1e-4)
+
+
+def test_known_slots_never_feel_the_masks(
+    exact_model: EmbeddedModel, python_file: list[int]
+) -> None:
+    def known_logits(masks: int) -> Tensor:
+        canvas = verifying_canvas(python_file[10], python_file[11:14], masks)
+        cache = exact_model.new_cache(64)
+        exact_model.encode(python_file[:10], cache)
+        return exact_model.denoise(canvas, cache).known
+
+    torch.testing.assert_close(known_logits(4), known_logits(0), atol=2e-4, rtol=1e-4)
+
+
+def test_keeping_accepted_slots_leaves_the_cache_as_if_they_had_been_encoded(
+    exact_model: EmbeddedModel, python_file: list[int]
+) -> None:
+    context, certain, guesses = python_file[:10], python_file[10], python_file[11:14]
+    kept = exact_model.new_cache(64)
+    exact_model.encode(context, kept)
+    canvas = verifying_canvas(certain, guesses, 3)
+    exact_model.denoise(canvas, kept)
+    exact_model.keep(canvas, 3, kept)
+
+    encoded = exact_model.new_cache(64)
+    exact_model.encode([*context, certain, *guesses[:2]], encoded)
+
+    assert kept.tokens == encoded.tokens
+    length = len(kept)
+    torch.testing.assert_close(
+        kept.keys[:, :, :length], encoded.keys[:, :, :length], atol=2e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(
+        kept.values[:, :, :length], encoded.values[:, :, :length], atol=2e-4, rtol=1e-4
+    )
+
+
+def test_the_loop_goes_on_for_as_long_as_somebody_iterates(
+    exact_model: EmbeddedModel, tokenizer: Tokenizer
+) -> None:
+    steps = denoise(
+        exact_model,
+        exact_model.new_cache(8),  # has to grow
+        tokenizer.encode("x = 1\n"),
+        sampler=accept_agreement,
+        choose=choose_greedily,
+        healing=Healing(Vocabulary([])),
+        masks=2,
+    )
+    assert all(step.tokens for step in islice(steps, 12))
