@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING
 from midfill.inference.healing import partial_piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from midfill.inference.tokenizer import Tokenizer
     from midfill.inference.wire import ContextFile
 
 CHARACTERS_PER_TOKEN = 8
 """More than source code has on average; how far to look for a window's tokens."""
+
+ANCHOR_STEPS = (1024, 128)
+"""Characters between places where the prefix window may start, tried in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ def build_prompt(
 def prefix_window_start(tokenizer: Tokenizer, prefix: str, budget: int) -> int:
     """Where the prefix window starts, as an offset into ``prefix``.
 
-    The earliest anchor that leaves at most ``budget`` tokens. Anchors are line starts whose line
-    number is a multiple of 32; where lines are so long that none fits, of 4, then of 1, then
-    offsets that are multiples of 512 characters. They do not depend on where the prefix ends, so
+    The earliest anchor that leaves at most ``budget`` tokens. Anchors stand about every thousand
+    characters, at line starts where there are any; where text is so dense in tokens that such a
+    step is half the window, about every hundred. They do not depend on where the prefix ends, so
     typing leaves the window's start where it is until a whole step no longer fits.
     """
     earliest = max(0, len(prefix) - budget * CHARACTERS_PER_TOKEN)
@@ -93,22 +96,21 @@ def prefix_window_start(tokenizer: Tokenizer, prefix: str, budget: int) -> int:
         return 0
     # The first offset behind which no more than the budget's tokens begin.
     affordable = earliest + (spans[-budget][0] if len(ids) > budget else 0)
-    for anchors in _anchors_coarse_to_fine(prefix):
-        for anchor in anchors:
-            if affordable <= anchor < len(prefix):
-                return anchor
+    for step in ANCHOR_STEPS:
+        anchor = _anchor(prefix, affordable, step)
+        if 2 * (len(prefix) - anchor) >= len(prefix) - affordable:
+            return anchor
     return affordable
 
 
-def _anchors_coarse_to_fine(prefix: str) -> Iterator[Sequence[int]]:
-    lines = [0]
-    at = prefix.find("\n")
-    while at >= 0:
-        lines.append(at + 1)
-        at = prefix.find("\n", at + 1)
-    for step in (32, 4, 1):
-        yield lines[::step]
-    yield range(0, len(prefix), 512)
+def _anchor(prefix: str, earliest: int, step: int) -> int:
+    """The first anchor at or behind ``earliest``."""
+    anchor = earliest // step * step
+    while True:
+        line_start = prefix.find("\n", anchor - 1, anchor + step // 2) + 1 if anchor else 0
+        if (line_start or anchor) >= earliest:
+            return line_start or anchor
+        anchor += step
 
 
 def _suffix_tokens(tokenizer: Tokenizer, suffix: str, budget: int) -> list[int]:

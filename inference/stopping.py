@@ -24,8 +24,8 @@ class Surroundings:
     Attributes:
         line_before: from the start of the hole's line to the hole.
         line_after: from the hole's end to the end of that line.
-        next_line: the first visible line below the one on which the hole ends, with its
-            indentation; empty if there is none.
+        next_line: the first visible line behind the hole, with its indentation; that is
+            ``line_after`` unless it is blank. Empty if there is none.
     """
 
     line_before: str
@@ -35,11 +35,10 @@ class Surroundings:
     @classmethod
     def of(cls, prefix: str, suffix: str) -> Surroundings:
         """Args: the text before and after the hole, with ``\\n`` line breaks."""
-        line_after, _, below = suffix.partition("\n")
         return cls(
             line_before=prefix[prefix.rfind("\n") + 1 :],
-            line_after=line_after,
-            next_line=next((line for line in _lines(below) if line.strip()), "").rstrip(),
+            line_after=suffix.partition("\n")[0],
+            next_line=next((line for line in _lines(suffix) if line.strip()), "").rstrip(),
         )
 
 
@@ -65,7 +64,7 @@ def rest_of_line(middle: str, around: Surroundings) -> int | None:
 
 
 def repeated_suffix_line(middle: str, around: Surroundings) -> int | None:
-    """A finished line that says again what the next line says; the middle ends before it.
+    """A finished line that says again what the next visible line says; the middle ends before it.
 
     Short lines, such as a closing bracket or ``else:``, count only at the same indentation.
     """
@@ -83,8 +82,11 @@ def repeated_suffix_line(middle: str, around: Surroundings) -> int | None:
 
 
 def dedent(middle: str, around: Surroundings) -> int | None:
-    """A line indented less than the hole's scope; the middle ends before it."""
-    opens_block = around.line_before.rstrip().endswith((":", "{", "(", "["))
+    """A line indented less than the hole's scope; the middle ends before it.
+
+    The scope is that of the line on which the middle begins; behind a colon, of the block it opens.
+    """
+    opens_block = around.line_before.rstrip().endswith(":")
     scope = _indent(around.line_before) if around.line_before.strip() and not opens_block else None
     for start, line in _started_lines(middle):
         whole = around.line_before + line if start == 0 else line
@@ -149,7 +151,9 @@ def _started_lines(middle: str) -> Iterator[tuple[int, str]]:
 
 
 def _finished_lines(middle: str) -> Iterator[tuple[int, str]]:
-    return ((start, line) for start, line in _started_lines(middle[: middle.rfind("\n") + 1]))
+    """Each line that a break has ended, with its offset."""
+    end = middle.rfind("\n")
+    return _started_lines(middle[:end]) if end >= 0 else iter(())
 
 
 def _indent(line: str) -> int:

@@ -1,0 +1,87 @@
+"""Token healing: what is taken back, and what may be written in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midfill.inference.healing import LONGEST_PIECE, Healing, Vocabulary, partial_piece
+
+if TYPE_CHECKING:
+    from midfill.inference.tokenizer import Tokenizer
+
+WORDS = [b"", b" ", b" r", b" re", b" ret", b" return", b" returns", b"return", b"x", b"\n", b" y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        ("    retu", " retu"),
+        ("x = foo_ba", "_ba"),
+        ("items.app", ".app"),
+        ("items.", "."),
+        ("f(", "("),
+        ("if x:\n    ", "    "),
+        ("\t\t", "\t\t"),
+        ("x = ", " "),
+        ("x = 1\n", ""),
+        ("retu", "retu"),
+        ("\nretu", "retu"),
+        ("page1retu", "retu"),
+        ("", ""),
+        ("字" * (LONGEST_PIECE + 1), ""),
+    ],
+)
+def test_the_partial_piece_is_what_a_longer_token_could_swallow(text: str, piece: str) -> None:
+    assert partial_piece(text) == piece
+
+
+@given(st.text())
+def test_the_partial_piece_is_an_end_of_the_text_and_never_breaks_a_line(text: str) -> None:
+    piece = partial_piece(text)
+    assert text.endswith(piece)
+    assert "\n" not in piece
+
+
+@given(st.sampled_from([b" retu", b" return", b" r", b" ", b"x", b"zz"]))
+def test_agreeing_tokens_are_those_that_begin_with_the_text_or_begin_it(text: bytes) -> None:
+    expected = {
+        token
+        for token, word in enumerate(WORDS)
+        if word and (word.startswith(text) or text.startswith(word))
+    }
+    assert set(Vocabulary(WORDS).agreeing(text)) == expected
+
+
+def test_constrained_logits_leave_only_what_spells_what_is_owed() -> None:
+    healing = Healing(Vocabulary(WORDS), b" retu")
+    constrained = healing.constrain(torch.zeros(len(WORDS)))
+    allowed = {WORDS[token] for token in constrained.isfinite().nonzero().flatten().tolist()}
+    assert allowed == {b" ", b" r", b" re", b" ret", b" return", b" returns"}
+
+
+def test_what_is_owed_shrinks_token_by_token_until_everything_is_free() -> None:
+    healing = Healing(Vocabulary(WORDS), b" retu")
+    halfway = healing.after(WORDS.index(b" re"))
+    assert halfway.owed == b"tu"
+    assert healing.after(WORDS.index(b" return")).owed == b""
+    free = healing.after(WORDS.index(b" returns"))
+    logits = torch.randn(len(WORDS))
+    assert torch.equal(free.constrain(logits), logits)
+
+
+@given(prefix=st.text(min_size=1, max_size=30), data=st.data())
+def test_every_text_the_cursor_can_stand_behind_can_be_spelled_again(
+    tokenizer: Tokenizer, prefix: str, data: st.DataObject
+) -> None:
+    """Whatever agreeing tokens are picked, some token always agrees with the rest."""
+    vocabulary = Vocabulary(tokenizer.vocabulary_bytes)
+    healing = Healing(vocabulary, partial_piece(prefix).encode())
+    while healing.owed:
+        agreeing = vocabulary.agreeing(healing.owed)
+        assert agreeing
+        healing = healing.after(data.draw(st.sampled_from(agreeing)))
