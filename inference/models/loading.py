@@ -11,6 +11,7 @@ from midfill.inference.canvas import first_canvas, verifying_canvas
 from midfill.inference.errors import UsageError
 from midfill.inference.healing import Vocabulary
 from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.files import ensure_files
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.weights import assemble, read_adapter, read_tensors
@@ -60,6 +61,7 @@ def load_model(name: str, device: torch.device, listener: ProgressListener) -> L
     architecture = Architecture()
     weights = assemble(
         read_tensors(files.weights),
+        EmbeddingRows(files.weights),
         read_adapter(files.adapter),
         architecture,
         dtype=fastest_dtype(device),

@@ -40,8 +40,10 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
     from midfill.inference.models.embedded.model import EmbeddedModel
     from midfill.inference.models.embedded.weights import assemble, read_adapter
 
+    base = dict(dequantised_tensors(embedded_files.gguf, torch.float32))
     weights = assemble(
-        dict(dequantised_tensors(embedded_files.gguf, torch.float32)),
+        base,
+        lambda tokens: base["embedding"][torch.tensor(tokens)],
         read_adapter(embedded_files.adapter),
         Architecture(),
         dtype=torch.float32,

@@ -16,7 +16,8 @@ class Architecture:
     vocabulary: int = 151_936
     rope_theta: float = 1_000_000.0
     norm_epsilon: float = 1e-6
-    positions: int = 32_768
+    positions: int = 8192
+    """More than any prompt and middle have; the base was trained on 32,768."""
     mask_embeddings: int = 8
 
     @property

@@ -109,7 +109,7 @@ class EmbeddedModel:
 
     def _embed(self, canvas: Canvas) -> Tensor:
         weights = self._weights
-        known = weights.embedding[torch.tensor(canvas.tokens)].to(weights.device, weights.dtype)
+        known = weights.embedding(canvas.tokens).to(weights.device, weights.dtype)
         masks = weights.mask_embeddings[: canvas.layout.masks]
         return torch.cat((known, masks.repeat(len(canvas.layout.behind), 1)))
 

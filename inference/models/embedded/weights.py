@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.architecture import Architecture
 
 UNSTATED_MASKS = 4
+
+EmbeddingLookup = Callable[[Sequence[int]], "Tensor"]
+"""Token ids to their rows, (tokens, width), any float dtype, on the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,13 @@ class Weights:
     """The base's tensors and the adapter's.
 
     Attributes:
-        embedding: (vocabulary, width), on the CPU: only the rows in use are ever read, so a mapped
-            file keeps the rest out of memory.
+        embedding: the rows of some tokens, on the CPU: few of them are in use at any time.
         head: (vocabulary, width), separate from the embedding.
         mask_embeddings: (8, width); row ``j`` for the ``j``-th mask of a group.
         masks_trained: how many masks of a group the adapter was taught to fill.
     """
 
-    embedding: Tensor
+    embedding: EmbeddingLookup
     head: Tensor
     final_norm: Tensor
     layers: tuple[Layer, ...]
@@ -100,6 +103,7 @@ def read_adapter(path: Path) -> Adapter:
 
 def assemble(
     base: Mapping[str, Tensor],
+    embedding: EmbeddingLookup,
     adapter: Adapter,
     architecture: Architecture,
     *,
@@ -109,11 +113,12 @@ def assemble(
     """Put base and adapter together on a device.
 
     Args:
-        base: tensors named as `prepare` writes them.
+        base: tensors named as `gguf_layout` names them.
+        embedding: looks rows of the embedding up.
         adapter: ``layers.{i}.{q,k,v,o,gate,up,down}.lora_{A,B}`` and ``mask_embeddings``.
         architecture: the shapes that the tensors must have.
         dtype: of matrices, biases and the adapter; norms stay float32.
-        device: of everything but the embedding.
+        device: where all tensors go.
 
     Raises:
         WeightsCorrupt: a tensor is missing or has another shape.
@@ -176,14 +181,14 @@ def assemble(
             down_adapter=low_rank(i, shape.feed_forward, down=shape.width),
         )
 
-    vocabulary = (shape.vocabulary, shape.width)
     return Weights(
-        embedding=take(base, "embedding", vocabulary),
-        head=base_matrix("head", *vocabulary),
+        embedding=embedding,
+        head=base_matrix("head", shape.vocabulary, shape.width),
         final_norm=norm("final_norm"),
         layers=tuple(layer(i) for i in range(shape.layers)),
+        # A copy, so that nothing keeps the adapter's file mapped.
         mask_embeddings=take(
             adapter.tensors, "mask_embeddings", (shape.mask_embeddings, shape.width)
-        ).to(device, dtype),
+        ).to(device, dtype, copy=True),
         masks_trained=adapter.masks_trained,
     )

@@ -1,0 +1,199 @@
+"""How long a suggestion takes, from the keystroke to the items, through the real processes.
+
+Drives `midfill lsp` over stdio as an editor would: it types lines of real files key by key and
+asks after every key. Reports the language server's start, cold and warm latencies, and the memory
+of both processes. Nothing else should run meanwhile::
+
+    make bench
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = [ROOT / "examples" / name for name in ("inventory.py", "intervals.py", "cart.js")]
+LANGUAGES = {".py": "python", ".js": "javascript"}
+KEYS_A_LINE = 6
+COLD_TOKENS = 500
+
+
+def percentile(values: list[float], part: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(part * (len(ordered) - 1)))]
+
+
+class Editor:
+    """One editor window with its own language server."""
+
+    def __init__(self) -> None:
+        self._client = LanguageClient("benchmark", "1")
+        self._versions: dict[str, int] = {}
+        self.ready = asyncio.Event()
+        self._client.feature("midfill/status")(self._on_status)
+
+    def _on_status(self, status: SimpleNamespace) -> None:
+        if status.state == "ready":
+            self.ready.set()
+
+    async def start(self) -> float:
+        """Start the language server; milliseconds until it has answered `initialize`."""
+        started = time.perf_counter()
+        await self._client.start_io(sys.executable, "-m", "midfill.lsp", "lsp")
+        await self._client.initialize_async(
+            types.InitializeParams(
+                capabilities=types.ClientCapabilities(
+                    general=types.GeneralClientCapabilities(
+                        position_encodings=[types.PositionEncodingKind.Utf32]
+                    )
+                )
+            )
+        )
+        taken = 1e3 * (time.perf_counter() - started)
+        self._client.initialized(types.InitializedParams())
+        return taken
+
+    @property
+    def pid(self) -> int:
+        server = self._client._server
+        assert server is not None
+        return server.pid
+
+    def open(self, uri: str, language: str, text: str) -> None:
+        self._versions[uri] = 1
+        self._client.text_document_did_open(
+            types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, language, 1, text))
+        )
+
+    async def type_and_ask(
+        self, uri: str, position: types.Position, key: str
+    ) -> tuple[float, str | None]:
+        """Milliseconds from the keystroke to the items, and the first item's text."""
+        self._versions[uri] += 1
+        started = time.perf_counter()
+        self._client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(self._versions[uri], uri),
+                [types.TextDocumentContentChangePartial(types.Range(position, position), key)],
+            )
+        )
+        answer = await self._client.text_document_inline_completion_async(
+            types.InlineCompletionParams(
+                context=types.InlineCompletionContext(
+                    trigger_kind=types.InlineCompletionTriggerKind.Automatic
+                ),
+                text_document=types.TextDocumentIdentifier(uri),
+                position=types.Position(position.line, position.character + len(key)),
+            )
+        )
+        taken = 1e3 * (time.perf_counter() - started)
+        items = getattr(answer, "items", answer) or []
+        text = items[0].insert_text if items else None
+        return taken, text if text is None or isinstance(text, str) else text.value
+
+    async def stop(self) -> None:
+        await self._client.shutdown_async(None)
+        self._client.exit(None)
+
+
+async def measure_warm(editor: Editor) -> list[float]:
+    """Type the beginnings of all lines of the example files, one after the other."""
+    taken = []
+    for path in FILES:
+        lines = path.read_text().splitlines(keepends=True)
+        for number in range(5, len(lines), 4):
+            line = lines[number]
+            visible = len(line) - len(line.lstrip())
+            if len(line.strip()) < KEYS_A_LINE + 2:
+                continue
+            uri = f"untitled:{path.name}-{number}"
+            text = "".join(lines[:number]) + line[:visible] + "\n" + "".join(lines[number + 1 :])
+            editor.open(uri, LANGUAGES[path.suffix], text)
+            for column in range(visible, visible + KEYS_A_LINE):
+                milliseconds, suggestion = await editor.type_and_ask(
+                    uri, types.Position(number, column), line[column]
+                )
+                # The first key of a line moves the suffix window; from the second on it is warm.
+                if column > visible and suggestion:
+                    taken.append(milliseconds)
+    return taken
+
+
+async def measure_cold(editor: Editor, count: int = 5) -> list[float]:
+    """Ask at the end of files that the engine has never seen, of about 500 tokens."""
+    taken = []
+    text = "".join(path.read_text() for path in FILES[:2])[: COLD_TOKENS * 3]
+    for number in range(count):
+        uri = f"untitled:cold-{number}.py"
+        unseen = text.replace("item", f"piece_{number}").replace("interval", f"span_{number}")
+        lines = unseen.splitlines()
+        editor.open(uri, "python", "\n".join(lines) + "\n    \n")
+        milliseconds, suggestion = await editor.type_and_ask(
+            uri, types.Position(len(lines), 4), "r"
+        )
+        if suggestion:
+            taken.append(milliseconds)
+    return taken
+
+
+def engine_process(of: psutil.Process) -> psutil.Process:
+    """The engine that the language server has started."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        command = process.info["cmdline"] or []
+        runtime = (process.info["environ"] or {}).get("MIDFILL_RUNTIME_DIR")
+        if "serve" in command and runtime == os.environ["MIDFILL_RUNTIME_DIR"]:
+            return process
+    raise SystemExit("the engine's process was not found")
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MIDFILL_RUNTIME_DIR"] = folder
+        starts = []
+        for _ in range(5):
+            starting = Editor()
+            starts.append(await starting.start())
+            await starting.stop()
+        editor = Editor()
+        began = time.perf_counter()
+        await editor.start()
+        await asyncio.wait_for(editor.ready.wait(), 120)
+        ready = time.perf_counter() - began
+        warm = await measure_warm(editor)
+        cold = await measure_cold(editor)
+        server = psutil.Process(editor.pid)
+        engine = engine_process(server)
+        figures = {
+            "machine": f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores",
+            "initialize_ms": {"p50": statistics.median(starts), "max": max(starts)},
+            "engine_ready_s": ready,
+            "warm_ms": {
+                "p50": percentile(warm, 0.5),
+                "p95": percentile(warm, 0.95),
+                "n": len(warm),
+            },
+            "cold_500_tokens_ms": {"p50": percentile(cold, 0.5), "max": max(cold), "n": len(cold)},
+            "language_server_rss_mb": server.memory_info().rss / 1e6,
+            "engine_rss_mb": engine.memory_info().rss / 1e6,
+        }
+        await editor.stop()
+        engine.terminate()
+        engine.wait(30)
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

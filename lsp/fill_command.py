@@ -1,0 +1,107 @@
+"""``midfill fill``: fill one hole of a real file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from midfill.inference.errors import UsageError
+from midfill.inference.text.source_file import (
+    offset_of,
+    parse_file_and_place,
+    parse_place,
+    read_source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midfill.inference.wire import Draft, Final, InfillRequest
+    from midfill.lsp.fill_view import FillView
+
+
+def fill(
+    where: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE:LINE:COL",
+            help="The hole: line and column from 1, the column counts characters.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="LINE:COL",
+            help="Replace everything up to here. Without it, the rest of the line is filled, "
+            "and on a blank line one line.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="Which model.")] = "embedded",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="D", help="A torch device, such as cpu or cuda.", show_default=False
+        ),
+    ] = None,
+    n: Annotated[
+        int, typer.Option("--n", min=1, max=8, help="How many distinct fills to show.")
+    ] = 1,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--tokens",
+            min=1,
+            max=512,
+            help="The longest fill: 64 for a line, 256 with --to.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Repeats the same alternatives.")] = 0,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the canvas while it is denoised.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fill one hole of a file and print the file around it. The file itself is left alone."""
+    name, place = parse_file_and_place(where)
+    path = Path(name)
+    text = read_source(path)
+    start = offset_of(text, place)
+    end = offset_of(text, parse_place(to)) if to is not None else start
+    if end < start:
+        raise UsageError(f"--to {to} stands before {place}")
+    from midfill.inference.wire import Extent
+    from midfill.lsp.fill_request import infill_request
+    from midfill.lsp.fill_view import FillView, print_json
+
+    extent = Extent.LINE if to is None else Extent.LINES
+    request = infill_request(text, start, end, extent, tokens=tokens, n=n, seed=seed)
+    view = FillView(path, text, start, end)
+    final = view.show_progress(_events(request, model, device, view), watch=watch and not as_json)
+    if as_json:
+        print_json(final)
+    else:
+        view.print_final(final)
+
+
+def _events(
+    request: InfillRequest, model: str, device: str | None, view: FillView
+) -> Iterator[Draft | Final]:
+    """From a running engine of the same model, else from one of our own that ends with us."""
+    from midfill.inference.transport import engine_address
+    from midfill.lsp.running_engine import infill_sync, running_engine
+
+    if device is None and running_engine(model) is not None:
+        yield from infill_sync(engine_address(model), request)
+        return
+    from midfill.inference.engine import Engine
+
+    engine = Engine(model, device)
+    with view.loading() as listener:
+        engine.load(listener)
+    yield from engine.infill(request)
