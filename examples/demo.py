@@ -17,7 +17,8 @@ from midfill.inference.errors import MidfillError
 from midfill.inference.text.source_file import read_source
 from midfill.inference.wire import Extent
 from midfill.lsp.fill_request import infill_request
-from midfill.lsp.fill_view import FillView, loading_progress, summary
+from midfill.lsp.fill_view import FillView, summary
+from midfill.lsp.progress_view import progress_view
 
 HERE = Path(__file__).parent
 
@@ -52,7 +53,7 @@ CUTS = (
 def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     engine = Engine()
-    with loading_progress(Console(stderr=True, highlight=False)) as listener:
+    with progress_view() as listener:
         engine.load(listener)
     same = 0
     for number, cut in enumerate(CUTS, 1):

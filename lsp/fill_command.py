@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from midfill.inference.wire import Draft, Final, InfillRequest
-    from midfill.lsp.fill_view import FillView
 
 
 def fill(
@@ -82,16 +81,14 @@ def fill(
     extent = Extent.LINE if to is None else Extent.LINES
     request = infill_request(text, start, end, extent, tokens=tokens, n=n, seed=seed)
     view = FillView(path, text, start, end)
-    final = view.show_progress(_events(request, model, device, view), watch=watch and not as_json)
+    final = view.show_progress(_events(request, model, device), watch=watch and not as_json)
     if as_json:
         print_json(final)
     else:
         view.print_final(final)
 
 
-def _events(
-    request: InfillRequest, model: str, device: str | None, view: FillView
-) -> Iterator[Draft | Final]:
+def _events(request: InfillRequest, model: str, device: str | None) -> Iterator[Draft | Final]:
     """From a running engine of the same model, else from one of our own that ends with us."""
     from midfill.inference.transport import engine_address
     from midfill.lsp.running_engine import infill_sync, running_engine
@@ -100,8 +97,9 @@ def _events(
         yield from infill_sync(engine_address(model), request)
         return
     from midfill.inference.engine import Engine
+    from midfill.lsp.progress_view import progress_view
 
     engine = Engine(model, device)
-    with view.loading() as listener:
+    with progress_view() as listener:
         engine.load(listener)
     yield from engine.infill(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,10 +14,8 @@ from midfill.inference.text.line_breaks import LINE_BREAK, for_model
 from midfill.inference.wire import Draft, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
-
-    from midfill.inference.progress import Progress, ProgressListener
 
 LINES_AROUND = 6
 KNOWN, GUESSED, MASKED, GUTTER = "bold green", "italic yellow", "bright_black", "bright_black"
@@ -35,12 +32,6 @@ class FillView:
         self._before, self._replaced, self._after = text[:start], text[start:end], text[end:]
         self._out = Console(highlight=False, soft_wrap=True)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    @contextmanager
-    def loading(self) -> Iterator[ProgressListener]:
-        """A listener for the time a model takes to be pulled and loaded."""
-        with loading_progress(self._err) as listener:
-            yield listener
 
     def show_progress(self, events: Iterable[Draft | Final], *, watch: bool) -> Final:
         """Follow the events to the last one, with the canvas in view if it is to be watched."""
@@ -106,28 +97,6 @@ class FillView:
         for number, (mark, line) in enumerate(rows, first):
             numbered.append(f"{mark} {number:>{width}} │ ", GUTTER).append_text(line).append("\n")
         return numbered
-
-
-@contextmanager
-def loading_progress(console: Console) -> Iterator[ProgressListener]:
-    """Show progress: on a terminal one line that changes, elsewhere a line for each message."""
-    if console.is_terminal:
-        with console.status("starting") as status:
-
-            def show(progress: Progress) -> None:
-                part = "" if progress.fraction is None else f" {progress.fraction:.0%}"
-                status.update(progress.message + part)
-
-            yield show
-        return
-    said: set[str] = set()
-
-    def say(progress: Progress) -> None:
-        if progress.message not in said:
-            said.add(progress.message)
-            console.print(progress.message)
-
-    yield say
 
 
 def print_json(final: Final) -> None:

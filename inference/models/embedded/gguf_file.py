@@ -11,10 +11,12 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from midfill.inference.errors import WeightsCorrupt
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Scalar: TypeAlias = int | float | bool | str
 Value: TypeAlias = Scalar | list[Scalar]

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midfill.inference.errors import WeightsCorrupt
+from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.gguf_file import GgufFile, TensorInfo, read_gguf
 
 if TYPE_CHECKING:
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-
-LAYERS = 24
-WIDTH = 896
-KEY_VALUE_WIDTH = 128
-FEED_FORWARD = 4864
-VOCABULARY = 151_936
 
 _ROWS_AT_ONCE = 2048
 """Rows dequantised by one thread at a time: about 7 MB of float32 for most matrices."""
@@ -64,38 +59,42 @@ class FusedTensor:
         return len(self.shape) == 2
 
 
-def fused_layout() -> tuple[FusedTensor, ...]:
+def fused_layout(architecture: Architecture) -> tuple[FusedTensor, ...]:
     """Every tensor of the layout, in the order in which a forward pass needs them."""
-    tensors = [FusedTensor("embedding", (VOCABULARY, WIDTH), ("token_embd.weight",))]
-    for i in range(LAYERS):
-        tensors += _layer(f"layers.{i}.", f"blk.{i}.")
-    tensors.append(FusedTensor("final_norm", (WIDTH,), ("output_norm.weight",)))
-    tensors.append(FusedTensor("head", (VOCABULARY, WIDTH), ("output.weight",)))
+    vocabulary = (architecture.vocabulary, architecture.width)
+    tensors = [FusedTensor("embedding", vocabulary, ("token_embd.weight",))]
+    for i in range(architecture.layers):
+        tensors += _layer(architecture, f"layers.{i}.", f"blk.{i}.")
+    tensors.append(FusedTensor("final_norm", (architecture.width,), ("output_norm.weight",)))
+    tensors.append(FusedTensor("head", vocabulary, ("output.weight",)))
     return tuple(tensors)
 
 
-def _layer(ours: str, theirs: str) -> list[FusedTensor]:
-    qkv = WIDTH + 2 * KEY_VALUE_WIDTH
-    attention = [f"{theirs}attn_{part}" for part in "qkv"]
+def _layer(shape: Architecture, ours: str, theirs: str) -> list[FusedTensor]:
+    width, inner = shape.width, shape.feed_forward
+    qkv = shape.query_width + 2 * shape.key_width
+    projections = [f"{theirs}attn_{part}" for part in "qkv"]
     return [
-        FusedTensor(f"{ours}attention_norm", (WIDTH,), (f"{theirs}attn_norm.weight",)),
+        FusedTensor(f"{ours}attention_norm", (width,), (f"{theirs}attn_norm.weight",)),
         FusedTensor(
-            f"{ours}qkv.weight", (qkv, WIDTH), tuple(f"{part}.weight" for part in attention)
+            f"{ours}qkv.weight", (qkv, width), tuple(f"{part}.weight" for part in projections)
         ),
-        FusedTensor(f"{ours}qkv.bias", (qkv,), tuple(f"{part}.bias" for part in attention)),
-        FusedTensor(f"{ours}o.weight", (WIDTH, WIDTH), (f"{theirs}attn_output.weight",)),
-        FusedTensor(f"{ours}mlp_norm", (WIDTH,), (f"{theirs}ffn_norm.weight",)),
+        FusedTensor(f"{ours}qkv.bias", (qkv,), tuple(f"{part}.bias" for part in projections)),
+        FusedTensor(
+            f"{ours}o.weight", (width, shape.query_width), (f"{theirs}attn_output.weight",)
+        ),
+        FusedTensor(f"{ours}mlp_norm", (width,), (f"{theirs}ffn_norm.weight",)),
         FusedTensor(
             f"{ours}gate_up.weight",
-            (2 * FEED_FORWARD, WIDTH),
+            (2 * inner, width),
             (f"{theirs}ffn_gate.weight", f"{theirs}ffn_up.weight"),
         ),
-        FusedTensor(f"{ours}down.weight", (WIDTH, FEED_FORWARD), (f"{theirs}ffn_down.weight",)),
+        FusedTensor(f"{ours}down.weight", (width, inner), (f"{theirs}ffn_down.weight",)),
     ]
 
 
 def dequantised_tensors(
-    gguf: Path | GgufFile, dtype: torch.dtype
+    gguf: Path | GgufFile, dtype: torch.dtype, architecture: Architecture | None = None
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Dequantise a GGUF file, one fused tensor after the other.
 
@@ -105,6 +104,7 @@ def dequantised_tensors(
     Args:
         gguf: the file, or its head if that has been read already.
         dtype: of the matrices; norms and biases are always float32.
+        architecture: the model's shape; by default the embedded model's.
 
     Yields:
         Names and contiguous tensors on the CPU, in the order of `fused_layout`.
@@ -118,7 +118,7 @@ def dequantised_tensors(
     source = gguf if isinstance(gguf, GgufFile) else read_gguf(gguf)
     blocks = np.memmap(source.path, dtype=np.uint8, mode="r")
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for fused in fused_layout():
+        for fused in fused_layout(architecture or Architecture()):
             tensor = torch.empty(fused.shape, dtype=dtype if fused.is_matrix else torch.float32)
             row = 0
             for name in fused.stacks:

@@ -128,7 +128,7 @@ class EmbeddedModel:
         slots = hidden.shape[0]
         x = rms_norm(hidden, layer.attention_norm, shape.norm_epsilon)
         projected = adapted_linear(x, layer.qkv, layer.qkv_bias, layer.qkv_adapter, known)
-        query, key, value = projected.split(
+        query, key, value = projected.split_with_sizes(
             (shape.query_width, shape.key_width, shape.key_width), dim=-1
         )
         query = rotate(query.view(slots, shape.query_heads, -1), positions, self._rotary)

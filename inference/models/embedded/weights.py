@@ -157,7 +157,7 @@ def assemble(
             )
         return LowRank(
             torch.cat([a for a, _ in parts], dim=1).to(device, dtype),
-            torch.block_diag(*(b for _, b in parts)).to(device, dtype),
+            torch.block_diag(*(b for _, b in parts)).to(device, dtype),  # type: ignore[no-untyped-call]
         )
 
     def layer(i: int) -> Layer:

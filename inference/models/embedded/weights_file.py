@@ -37,10 +37,10 @@ def write_weights(
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for fused in layout:
-        dtype, size = ("BF16", 2) if fused.is_matrix else ("F32", 4)
+        code, size = ("BF16", 2) if fused.is_matrix else ("F32", 4)
         start, end = end, end + math.prod(fused.shape) * size
         header[fused.name] = {
-            "dtype": dtype,
+            "dtype": code,
             "shape": list(fused.shape),
             "data_offsets": [start, end],
         }

@@ -1,0 +1,72 @@
+"""The files that the embedded model is loaded from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from midfill.inference.downloads.cache_folder import cache_folder
+from midfill.inference.downloads.model_folder import ModelFolder
+from midfill.inference.models.embedded import prepare, published
+from midfill.inference.progress import ProgressListener, nobody_listens
+
+ADAPTER = Path(__file__).with_name("adapter.safetensors")
+"""Ships with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFiles:
+    """Where the files are.
+
+    Attributes:
+        gguf: the base weights as published.
+        weights: the same, dequantised to bfloat16, as safetensors.
+        tokenizer: a ``tokenizer.json``.
+        adapter: what fills mask slots.
+    """
+
+    gguf: Path
+    weights: Path
+    tokenizer: Path
+    adapter: Path
+
+
+def embedded_folder() -> ModelFolder:
+    """The embedded model's folder in the cache, whether or not it is there yet."""
+    return ModelFolder(
+        cache_folder() / "models" / "embedded",
+        published.WEIGHTS,
+        published.SOURCES,
+        prepare.PRODUCTS,
+        prepare.FORMAT,
+    )
+
+
+def ensure_files(
+    listener: ProgressListener = nobody_listens, *, pull: bool = True
+) -> EmbeddedFiles:
+    """The files, which are pulled and prepared first where they are missing.
+
+    Costs a few `stat` calls when everything is there, and imports neither torch nor anything else
+    that is slow.
+
+    Args:
+        listener: told of work that takes long, at least every second; whatever it raises breaks
+            the work off, and what has arrived by then is kept.
+        pull: whether the network may be used.
+
+    Raises:
+        WeightsMissing: the model has not been pulled and ``pull`` is false.
+        WeightsCorrupt: the pulled file has been damaged.
+        DownloadFailed: no source could be reached.
+        NoSpace: the disk of the cache folder is full.
+        MidfillError: the cache folder cannot be used.
+    """
+    folder = embedded_folder()
+    folder.ensure(listener, pull=pull)
+    return EmbeddedFiles(
+        gguf=folder.path / published.WEIGHTS.name,
+        weights=folder.path / prepare.WEIGHTS.name,
+        tokenizer=folder.path / prepare.TOKENIZER.name,
+        adapter=ADAPTER,
+    )

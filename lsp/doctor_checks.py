@@ -1,0 +1,220 @@
+"""What `midfill doctor` looks at: each check is a function that returns one `Finding`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midfill.inference.downloads.cache_folder import CACHE_FOLDER_VARIABLE, megabytes
+from midfill.inference.downloads.model_folder import State
+from midfill.inference.errors import MidfillError
+from midfill.inference.models.catalog import EMBEDDED
+from midfill.inference.torch_report import TorchReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENGINE_BYTES = {True: 1_600_000_000, False: 3_200_000_000}
+"""What the engine takes with the embedded model, by whether the processor knows bfloat16."""
+
+
+class Status(StrEnum):
+    OK = "ok"
+    SLOW = "slow"
+    """It works, but somebody will have to wait."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Attributes:
+        advice: what to do about it; empty if nothing.
+    """
+
+    name: str
+    status: Status
+    value: str
+    advice: str = ""
+
+
+class Machine:
+    """What several checks need to know, each looked up once."""
+
+    @cached_property
+    def torch(self) -> TorchReport | str:
+        """How torch is, or the last thing it said instead."""
+        command = [sys.executable, "-P", "-m", "midfill.inference.torch_report"]
+        try:
+            answer = subprocess.run(command, capture_output=True, timeout=120, check=False)
+            found = json.loads(answer.stdout)
+            return TorchReport(**found | {"cuda": tuple(found["cuda"])})
+        except subprocess.TimeoutExpired:
+            return "it does not load within two minutes"
+        except (OSError, ValueError, TypeError, KeyError):
+            said = answer.stderr.decode(errors="replace").strip().splitlines()
+            return said[-1] if said else "it does not load"
+
+    @cached_property
+    def cores(self) -> int:
+        """Cores that this process may use."""
+        if sys.platform == "linux":
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    @property
+    def bfloat16(self) -> bool:
+        return isinstance(self.torch, TorchReport) and self.torch.bfloat16
+
+
+def check_python(machine: Machine) -> Finding:
+    value = f"{platform.python_version()} on {platform.platform(terse=True)}, {platform.machine()}"
+    return Finding("python", Status.OK, value)
+
+
+def check_torch(machine: Machine) -> Finding:
+    torch = machine.torch
+    if isinstance(torch, str):
+        try:
+            installed = importlib.metadata.version("torch")
+        except importlib.metadata.PackageNotFoundError:
+            return Finding("torch", Status.WRONG, "not installed", "install Midfill again")
+        return Finding("torch", Status.WRONG, f"{installed}: {torch}", "install torch again")
+    return Finding("torch", Status.OK, ", ".join((torch.version, *torch.cuda)))
+
+
+def check_cores(machine: Machine) -> Finding:
+    torch = machine.torch
+    threads = torch.threads if isinstance(torch, TorchReport) else 0
+    value = f"{machine.cores}, torch uses {threads or 'unknown'}"
+    if machine.cores < 2:
+        return Finding("cores", Status.SLOW, value, "two cores or more halve the time")
+    if 0 < threads < machine.cores and "OMP_NUM_THREADS" in os.environ:
+        advice = "OMP_NUM_THREADS holds torch back; unset it to use all cores"
+        return Finding("cores", Status.SLOW, value, advice)
+    return Finding("cores", Status.OK, value)
+
+
+def check_instructions(machine: Machine) -> Finding:
+    torch = machine.torch
+    if isinstance(torch, str):
+        return Finding("instructions", Status.WRONG, "unknown", "see torch")
+    value = f"{torch.vectors}, {'with' if torch.bfloat16 else 'without'} bfloat16"
+    if torch.bfloat16 or torch.cuda:
+        return Finding("instructions", Status.OK, value)
+    advice = "this processor computes in float32: twice the memory, about half the speed"
+    return Finding("instructions", Status.SLOW, value, advice)
+
+
+def check_memory(machine: Machine) -> Finding:
+    available, needed = available_memory(), ENGINE_BYTES[machine.bfloat16]
+    if available is None:
+        return Finding("memory", Status.OK, f"unknown; the engine takes {megabytes(needed)} MB")
+    value = f"{megabytes(available)} MB available, the engine takes {megabytes(needed)} MB"
+    if available >= needed:
+        return Finding("memory", Status.OK, value)
+    advice = "close other programs, unless an engine is running already"
+    return Finding("memory", Status.SLOW, value, advice)
+
+
+def check_cache_folder(machine: Machine) -> Finding:
+    folder = EMBEDDED.folder()
+    place = _nearest_folder(folder.path)
+    free = shutil.disk_usage(place).free
+    value = f"{folder.path}, {megabytes(free)} MB free"
+    if folder.state() is State.READY:
+        return Finding("cache folder", Status.OK, value)
+    move = f"set {CACHE_FOLDER_VARIABLE} to another folder"
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Finding("cache folder", Status.WRONG, value, f"{place} cannot be written to; {move}")
+    if free < EMBEDDED.disk_bytes:
+        needed = megabytes(EMBEDDED.disk_bytes)
+        return Finding("cache folder", Status.WRONG, value, f"make room for {needed} MB, or {move}")
+    return Finding("cache folder", Status.OK, value)
+
+
+def check_model(machine: Machine) -> Finding:
+    size = round(EMBEDDED.download_bytes / 1e6)
+    match EMBEDDED.folder().state():
+        case State.READY:
+            return Finding("model", Status.OK, "embedded, unchanged since it was verified")
+        case State.UNVERIFIED:
+            value = "embedded, not verified as it is now"
+            advice = "`midfill model pull embedded` checks it, and mends it if it is damaged"
+            return Finding("model", Status.SLOW, value, advice)
+        case State.INTERRUPTED | State.MISSING as state:
+            value = "embedded, pulled in part" if state is State.INTERRUPTED else "not pulled"
+            advice = f"the first fill waits for {size} MB; `midfill model pull embedded` now"
+            return Finding("model", Status.SLOW, value, advice)
+
+
+def check_socket_folder(machine: Machine) -> Finding:
+    from midfill.inference.transport import engine_address
+
+    try:
+        address = engine_address(EMBEDDED.name)
+    except MidfillError as error:
+        return Finding("socket folder", Status.WRONG, "unusable", str(error))
+    return Finding("socket folder", Status.OK, str(Path(str(address)).parent))
+
+
+def check_engine(machine: Machine) -> Finding:
+    from midfill.lsp.running_engine import running_engine
+
+    health = running_engine(EMBEDDED.name)
+    if health is None:
+        return Finding("engine", Status.OK, "not running; it starts when an editor asks")
+    return Finding(
+        "engine", Status.OK, f"{health.state}, version {health.version}, pid {health.pid}"
+    )
+
+
+CHECKS: tuple[Callable[[Machine], Finding], ...] = (
+    check_python,
+    check_torch,
+    check_cores,
+    check_instructions,
+    check_memory,
+    check_cache_folder,
+    check_model,
+    check_socket_folder,
+    check_engine,
+)
+
+
+def available_memory() -> int | None:
+    """Bytes that a new process could have, or None where the system does not say."""
+    amounts = []
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        amounts.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # the share of a container
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        amounts.append(limit - int((group / "memory.current").read_text()))
+    if not amounts and hasattr(os, "sysconf"):
+        with suppress(OSError, ValueError):
+            amounts.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(amounts) if amounts else None
+
+
+def _nearest_folder(path: Path) -> Path:
+    """``path``, or the nearest of its parents that is there."""
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            place.stat()
+            return place
+    return Path(path.anchor)
