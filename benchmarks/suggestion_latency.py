@@ -18,11 +18,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import psutil
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "examples" / name for name in ("inventory.py", "intervals.py", "cart.js")]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RotaryTable:
-    """Cosines and sines of every position.
+    """Cosines and sines of a row of positions.
 
     Attributes:
         cos, sin: (positions, head_size) float32.
@@ -33,14 +33,17 @@ class RotaryTable:
         angles = torch.cat((angles, angles), dim=-1)
         return cls(angles.cos(), angles.sin())
 
+    def at(self, positions: Tensor) -> RotaryTable:
+        """The rows of some positions, (rows,) long, for `rotate`."""
+        return RotaryTable(self.cos[positions], self.sin[positions])
 
-def rotate(x: Tensor, positions: Tensor, table: RotaryTable) -> Tensor:
+
+def rotate(x: Tensor, angles: RotaryTable) -> Tensor:
     """Turn queries or keys by the angles of their positions.
 
     Args:
         x: (rows, heads, head_size), any float dtype; computed in float32.
-        positions: (rows,) long, each within the table.
-        table: the angles.
+        angles: of each row's position.
 
     Returns:
         (rows, heads, head_size) in the dtype of ``x``.
@@ -50,5 +53,4 @@ def rotate(x: Tensor, positions: Tensor, table: RotaryTable) -> Tensor:
     wide = x.float()
     first, second = wide.chunk(2, dim=-1)
     turned = torch.cat((-second, first), dim=-1)
-    cos, sin = table.cos[positions, None], table.sin[positions, None]
-    return (wide * cos + turned * sin).to(x.dtype)
+    return (wide * angles.cos[:, None] + turned * angles.sin[:, None]).to(x.dtype)

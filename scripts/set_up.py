@@ -89,7 +89,7 @@ def install_torch() -> None:
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (this runs before anything checks it)
         say(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; set PYTHON=…")
         raise SystemExit(1)
     wanted = fingerprint()
@@ -103,7 +103,8 @@ def main() -> None:
     # Strict editable mode links file by file, so that mypy sees the packages under their import
     # names; it must be renewed when a file appears, which the fingerprint notices.
     shutil.rmtree(ROOT / "build", ignore_errors=True)
-    pip("install", "--quiet", "--editable", f"{ROOT}[dev]", "--config-settings", "editable_mode=strict")
+    strict = ("--config-settings", "editable_mode=strict")
+    pip("install", "--quiet", "--editable", f"{ROOT}[dev]", *strict)
     STAMP.write_text(wanted)
     say("done")
 

@@ -68,10 +68,10 @@ def test_rotation_keeps_lengths_and_makes_products_depend_on_distance_alone() ->
     query, key = torch.randn(1, 1, 8), torch.randn(1, 1, 8)
 
     def product(at_query: int, at_key: int) -> torch.Tensor:
-        turned_query = rotate(query, torch.tensor([at_query]), table)
-        turned_key = rotate(key, torch.tensor([at_key]), table)
+        turned_query = rotate(query, table.at(torch.tensor([at_query])))
+        turned_key = rotate(key, table.at(torch.tensor([at_key])))
         torch.testing.assert_close(turned_query.norm(), query.norm())
         return (turned_query * turned_key).sum()
 
     torch.testing.assert_close(product(5, 3), product(40, 38))
-    torch.testing.assert_close(rotate(query, torch.tensor([0]), table), query)
+    torch.testing.assert_close(rotate(query, table.at(torch.tensor([0]))), query)

@@ -92,7 +92,7 @@ class EmbeddedModel:
         layout, weights = canvas.layout, self._weights
         cache.reserve(layout.slots)
         context = len(cache)
-        positions = (slot_offsets(layout) + context).to(weights.device)
+        angles = self._rotary.at((slot_offsets(layout) + context).to(weights.device))
         bias = attention_bias(
             slot_visibility(layout).to(weights.device),
             context,
@@ -102,7 +102,7 @@ class EmbeddedModel:
         hidden = self._embed(canvas)
         for layer, keys, values in zip(weights.layers, cache.keys, cache.values, strict=True):
             hidden = hidden + self._attend(
-                hidden, layer, positions, bias, keys, values, context, layout.known
+                hidden, layer, angles, bias, keys, values, context, layout.known
             )
             hidden = hidden + self._feed_forward(hidden, layer, layout.known)
         return hidden
@@ -117,7 +117,7 @@ class EmbeddedModel:
         self,
         hidden: Tensor,
         layer: Layer,
-        positions: Tensor,
+        angles: RotaryTable,
         bias: Tensor,
         keys: Tensor,
         values: Tensor,
@@ -131,8 +131,8 @@ class EmbeddedModel:
         query, key, value = projected.split_with_sizes(
             (shape.query_width, shape.key_width, shape.key_width), dim=-1
         )
-        query = rotate(query.view(slots, shape.query_heads, -1), positions, self._rotary)
-        key = rotate(key.view(slots, shape.key_heads, -1), positions, self._rotary)
+        query = rotate(query.view(slots, shape.query_heads, -1), angles)
+        key = rotate(key.view(slots, shape.key_heads, -1), angles)
         end = context + slots
         keys[:, context:end] = key.transpose(0, 1)
         values[:, context:end] = value.view(slots, shape.key_heads, -1).transpose(0, 1)

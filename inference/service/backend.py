@@ -1,0 +1,35 @@
+"""What the service needs of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from midfill.inference.progress import ProgressListener
+    from midfill.inference.wire import Draft, Final, InfillRequest
+
+
+class Engine(Protocol):
+    """A model that fills holes. Used by one thread alone."""
+
+    model: str
+
+    @property
+    def loaded(self) -> bool: ...
+
+    def load(self, listener: ProgressListener) -> None:
+        """Make the model ready; takes seconds, or minutes when it must be fetched first."""
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+
+    def infill(
+        self, request: InfillRequest, cancelled: Callable[[], bool]
+    ) -> Iterator[Draft | Final]:
+        """A draft after every denoising step, then the finished fill.
+
+        ``cancelled`` is asked between steps; when it says yes, or when the iterator is closed, the
+        rest is not computed.
+        """

@@ -1,0 +1,106 @@
+"""An engine, as seen from the event loop of a language server."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from midfill.inference.errors import EngineUnavailable
+from midfill.inference.server_sent_events import EventReader
+from midfill.inference.transport import async_client
+from midfill.inference.wire import Final
+from midfill.lsp.engine_replies import (
+    BROKEN_OFF,
+    PATIENT,
+    QUICK,
+    body_of,
+    read_health,
+    read_refusal,
+    read_result,
+    unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import httpx
+
+    from midfill.inference.server_sent_events import Event
+    from midfill.inference.transport import Address
+    from midfill.inference.wire import Draft, Health, InfillRequest
+
+
+class EngineClient:
+    """Talks to the engine at one address.
+
+    Every method raises `EngineUnavailable` when the engine cannot be reached or goes away, and
+    otherwise the error of whatever the engine refuses.
+
+    Raises:
+        EngineUnavailable: no engine listens at a loopback address.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._http = async_client(address, QUICK)
+
+    async def health(self) -> Health:
+        with unavailable(self._address):
+            response = await self._http.get("/health")
+        if response.is_error:
+            raise read_refusal(response.status_code, response.content)
+        return read_health(response.content)
+
+    async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final]:
+        """Drafts, then the finished fill. Close it to have the engine stop before its next step."""
+        async with self._stream("POST", "/v1/infill", body_of(request)) as events:
+            async for event in events:
+                result = read_result(event)
+                yield result
+                if isinstance(result, Final):
+                    return
+        raise EngineUnavailable(BROKEN_OFF)
+
+    async def events(self) -> AsyncGenerator[Health]:
+        """The engine's state, now and whenever it changes, until the engine goes.
+
+        While this is open the engine knows that somebody is there.
+        """
+        async with self._stream("GET", "/v1/events") as events:
+            async for event in events:
+                yield read_health(event.data)
+
+    async def load(self) -> None:
+        """Have the engine load its model; returns before that is done."""
+        await self._post("/v1/load")
+
+    async def drain(self) -> None:
+        """Have the engine answer what is running and exit; returns before that is done."""
+        await self._post("/v1/drain")
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _post(self, path: str) -> None:
+        with unavailable(self._address):
+            response = await self._http.post(path)
+        if response.is_error:
+            raise read_refusal(response.status_code, response.content)
+
+    @asynccontextmanager
+    async def _stream(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> AsyncGenerator[AsyncGenerator[Event]]:
+        """Open a stream of events; leaving the block closes the connection."""
+        with unavailable(self._address):
+            async with self._http.stream(method, path, content=body, timeout=PATIENT) as response:
+                if response.is_error:
+                    raise read_refusal(response.status_code, await response.aread())
+                yield _events(response)
+
+
+async def _events(response: httpx.Response) -> AsyncGenerator[Event]:
+    reader = EventReader()
+    async for piece in response.aiter_raw():
+        for event in reader.feed(piece):
+            yield event

@@ -1,0 +1,256 @@
+"""The language server's one connection to the engine, kept up in the background.
+
+This file is loaded before the server answers its first message, so it loads next to nothing itself:
+httpx, pydantic and what builds on them are loaded in a thread once the connection is wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import time
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from midfill.inference.errors import EngineBusy, EngineUnavailable, MidfillError
+from midfill.lsp.restart_policy import RestartPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from midfill.inference.transport import Address
+    from midfill.inference.wire import Draft, Final, Health, InfillRequest
+    from midfill.lsp.engine_client import EngineClient
+
+    StartEngine = Callable[[str, Address], Awaitable[None]]
+    OnStatus = Callable[[Health], None]
+
+log = logging.getLogger(__name__)
+
+HEAVY = (
+    "midfill.inference.transport",
+    "midfill.inference.version",
+    "midfill.inference.wire",
+    "midfill.lsp.engine_client",
+    "midfill.lsp.engine_process",
+)
+
+TIME_TO_DRAIN = 45.0
+"""Seconds an engine of another version has for the work it is at."""
+
+POLL = 0.1
+"""Seconds between two looks at whether it has gone."""
+
+
+class UpdateNeedsRestart(MidfillError):
+    """This process is older than what is installed, and so than any engine it could start."""
+
+    code = "restart-needed"
+
+
+class EngineLink:
+    """Finds the engine, or starts it; replaces one of another version; restarts one that dies.
+
+    Belongs to one event loop. Nothing here blocks it.
+
+    Args:
+        model: the engine's model.
+        on_status: called on the event loop with every change, also those that the engine itself
+            cannot tell: that it is being started, that it went away.
+        start: starts an engine and returns when one answers.
+        policy: how often to try.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        on_status: OnStatus,
+        start: StartEngine | None = None,
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self._model = model
+        self._on_status = on_status
+        self._start_engine = start
+        self._policy = policy or RestartPolicy()
+        self._task: asyncio.Task[None] | None = None
+        self._client: EngineClient | None = None
+        self._health: Health | None = None
+        self._wanted = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def health(self) -> Health | None:
+        """The last state told; None before there is any."""
+        return self._health
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be answered at once."""
+        health = self._health
+        return self._client is not None and health is not None and health.state == "ready"
+
+    def start(self) -> None:
+        """Begin to connect, unless that has begun; to be called on the event loop."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final]:
+        """Drafts, then the finished fill; close it to have the engine stop.
+
+        Raises:
+            EngineUnavailable: there is no engine now, or it went away; one is being started.
+            MidfillError: whatever the engine refuses.
+        """
+        self._want()
+        client = self._client
+        if client is None:
+            raise EngineUnavailable("the engine is not there yet")
+        async with aclosing(client.infill(request)) as results:
+            async for result in results:
+                yield result
+
+    def ask_to_load(self) -> None:
+        """Have the engine load its model, or be started, without waiting for it.
+
+        May be called at every key: an engine that has just failed to load is left in peace.
+        """
+        self._want()
+        if self._client is not None and self._health and self._health.state in ("idle", "failed"):
+            task = asyncio.get_running_loop().create_task(_load(self._client))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        """Let go of the engine; it ends by itself when nobody else holds it."""
+        tasks = [*self._background, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _want(self) -> None:
+        self.start()
+        if self._policy.pause_left(time.monotonic()) == 0:
+            self._wanted.set()
+
+    async def _keep_up(self) -> None:
+        for module in HEAVY:
+            await asyncio.to_thread(importlib.import_module, module)
+        while True:
+            reason = await self._one_life()
+            delay = self._policy.failed(time.monotonic())
+            if delay is not None:
+                self._tell_ourselves("loading", f"{reason}; trying again")
+                await asyncio.sleep(delay)
+            else:
+                log.warning("no engine any more: %s", reason)
+                self._tell_ourselves("failed", f"{reason}; `midfill doctor` may know why")
+                self._wanted.clear()
+                await self._wanted.wait()
+
+    async def _one_life(self) -> str:
+        """Reach an engine and hold it until it goes; why it went, or could not be reached."""
+        try:
+            await self._hold(await self._reach())
+        except UpdateNeedsRestart as error:
+            self._policy.stop(time.monotonic())
+            return str(error)
+        except MidfillError as error:
+            return str(error)
+        except Exception as error:
+            # Whatever it is, it must not end the attempts unnoticed.
+            log.warning("the connection to the engine failed (%s)", type(error).__name__)
+            return f"the connection to the engine failed ({type(error).__name__})"
+        return "the engine went away"
+
+    async def _reach(self) -> EngineClient:
+        """A client of an engine that answers and is of our version.
+
+        Raises:
+            MidfillError: there is none, and none could be started.
+        """
+        from midfill.inference.transport import engine_address
+        from midfill.inference.version import version
+        from midfill.lsp.engine_client import EngineClient
+        from midfill.lsp.engine_process import start_engine
+
+        address = await asyncio.to_thread(engine_address, self._model)
+        with suppress(EngineUnavailable):
+            client = EngineClient(address)
+            met = await client.health()
+            if met.version == version() and met.state != "draining":
+                return client
+            await self._see_off(client, met)
+        self._tell_ourselves("loading", "starting the engine")
+        await (self._start_engine or start_engine)(self._model, address)
+        client = EngineClient(address)
+        started = await client.health()
+        if started.version != version():
+            raise UpdateNeedsRestart(_outdated(started))
+        return client
+
+    async def _see_off(self, client: EngineClient, met: Health) -> None:
+        """Ask an engine to make way, and watch it until it does not answer any more.
+
+        Raises:
+            EngineUnavailable: it has gone.
+            UpdateNeedsRestart: it is the installed version; this process is the one left over.
+            EngineBusy: it does not go.
+        """
+        from importlib.metadata import version as installed_version
+
+        from midfill.inference.version import version
+
+        if met.version not in (version(), await asyncio.to_thread(installed_version, "midfill")):
+            self._tell_ourselves("loading", f"replacing the engine of version {met.version}")
+            await client.drain()
+        elif met.version != version():
+            raise UpdateNeedsRestart(_outdated(met))
+        give_up_at = time.monotonic() + TIME_TO_DRAIN
+        while time.monotonic() < give_up_at:
+            await client.health()
+            await asyncio.sleep(POLL)
+        raise EngineBusy(f"another engine does not make way: end process {met.pid}")
+
+    async def _hold(self, client: EngineClient) -> None:
+        """Pass on what the engine tells for as long as it is there."""
+        began = time.monotonic()
+        self._client = client
+        try:
+            async with aclosing(client.events()) as events:
+                async for health in events:
+                    self._tell(health)
+        finally:
+            self._client = None
+            self._policy.held(time.monotonic() - began)
+            await client.aclose()
+
+    def _tell(self, health: Health) -> None:
+        self._health = health
+        self._on_status(health)
+
+    def _tell_ourselves(self, state: str, detail: str) -> None:
+        """Tell what the engine cannot tell, because there is none."""
+        from midfill.inference.version import version
+        from midfill.inference.wire import EngineState, Health
+
+        self._tell(
+            Health(
+                version=version(),
+                model=self._model,
+                state=EngineState(state),
+                detail=detail,
+                pid=os.getpid(),
+            )
+        )
+
+
+async def _load(client: EngineClient) -> None:
+    # What goes wrong here shows in the engine's state, which is being watched.
+    with suppress(MidfillError):
+        await client.load()
+
+
+def _outdated(engine: Health) -> str:
+    return f"Midfill was updated to {engine.version}: restart the language server"

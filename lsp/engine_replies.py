@@ -1,0 +1,110 @@
+"""What an engine's answers mean, whichever way they were read."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from pydantic import ValidationError
+
+from midfill.inference.errors import EngineUnavailable, MidfillError, RequestTooLarge
+from midfill.inference.failures import error_of
+from midfill.inference.wire import (
+    MAX_BODY_BYTES,
+    Draft,
+    EngineState,
+    Failure,
+    Final,
+    Health,
+    InfillRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from midfill.inference.server_sent_events import Event
+    from midfill.inference.transport import Address
+
+QUICK = httpx.Timeout(5.0)
+"""For what the engine answers at once, whatever its model does."""
+
+PATIENT = httpx.Timeout(5.0, read=None)
+"""For streams: how long they stay silent is the engine's affair, and the caller's deadline."""
+
+BROKEN_OFF = "the engine went away in the middle of an answer"
+
+
+@contextmanager
+def unavailable(address: Address) -> Generator[None]:
+    """Turn everything that can go wrong with a connection into `EngineUnavailable`."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise EngineUnavailable(
+            f"no engine answers at {address} ({type(error).__name__})"
+        ) from error
+
+
+def body_of(request: InfillRequest) -> bytes:
+    """A request as it is sent.
+
+    Raises:
+        RequestTooLarge: no engine would take it.
+    """
+    body = request.model_dump_json(exclude_defaults=True).encode()
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestTooLarge(
+            f"the request is larger than {MAX_BODY_BYTES // 2**20} MiB: "
+            "send less text around the hole"
+        )
+    return body
+
+
+def read_result(event: Event) -> Draft | Final:
+    """One event of an answer.
+
+    Raises:
+        MidfillError: it tells of an error, with that error's class; or it makes no sense.
+    """
+    try:
+        match event.name:
+            case "draft":
+                return Draft.model_validate_json(event.data)
+            case "final":
+                return Final.model_validate_json(event.data)
+            case "error":
+                failure = Failure.model_validate_json(event.data)
+            case _:
+                raise MidfillError(_ANOTHER_LANGUAGE)
+    except ValidationError as error:
+        raise MidfillError(_ANOTHER_LANGUAGE) from error
+    raise error_of(failure)
+
+
+def read_refusal(status: int, body: bytes) -> MidfillError:
+    """The error that an HTTP status other than success stands for."""
+    try:
+        return error_of(Failure.model_validate_json(body))
+    except ValidationError:
+        return MidfillError(f"the engine answered with HTTP status {status}")
+
+
+def read_health(body: bytes) -> Health:
+    """Who answers there. An engine of another version may tell more, or less, than ours does.
+
+    Raises:
+        EngineUnavailable: it is no engine of Midfill's.
+    """
+    try:
+        told: dict[str, Any] = json.loads(body)
+        known = {name: told[name] for name in Health.model_fields if name in told}
+        if known.get("state") not in tuple(EngineState):
+            known["state"] = EngineState.FAILED
+        return Health.model_validate({"model": "", "pid": 0} | known)
+    except (ValueError, TypeError) as error:
+        raise EngineUnavailable("what answers at the engine's address is no engine") from error
+
+
+_ANOTHER_LANGUAGE = "the engine speaks another version's language: stop it, and try again"
