@@ -1,0 +1,65 @@
+"""From a snapshot to what the engine is asked, and from its fill to the editor's items."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from midfill.inference.text.hole_at_cursor import NoHole, hole_at_cursor
+from midfill.inference.text.line_breaks import in_document, line_break_of
+from midfill.inference.text.window import window_around
+from midfill.inference.wire import Final, InfillRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from midfill.lsp.snapshot import Snapshot
+
+CHOICES = 3
+"""Suggestions for somebody who asked for them by hand; one is enough while typing."""
+
+
+def request_for(snapshot: Snapshot) -> InfillRequest | NoHole:
+    """What to ask the engine: to go on from the cursor, or from the popup's entry."""
+    text = snapshot.text[: snapshot.start] + snapshot.selected + snapshot.text[snapshot.end :]
+    cursor = snapshot.start + len(snapshot.selected)
+    hole = hole_at_cursor(text, cursor, explicit=snapshot.invoked)
+    if isinstance(hole, NoHole):
+        return hole
+    window = window_around(text, hole.start, hole.end)
+    return InfillRequest(
+        prefix=window.prefix,
+        suffix=window.suffix,
+        language=snapshot.language,
+        n=_wanted(snapshot),
+    )
+
+
+def items_for(snapshot: Snapshot, final: Final) -> list[types.InlineCompletionItem]:
+    """The fills as the editor inserts them: with its own line breaks, in place of its range.
+
+    A range over several lines is one that editors refuse, so that there are no items then.
+    """
+    if snapshot.range.start.line != snapshot.range.end.line:
+        return []
+    line_break = line_break_of(snapshot.text)
+    fills = (in_document(fill, line_break) for fill in _distinct(final))
+    return [
+        types.InlineCompletionItem(snapshot.selected + fill, range=snapshot.range)
+        for fill in islice(fills, _wanted(snapshot))
+    ]
+
+
+def _distinct(final: Final) -> Iterable[str]:
+    """The fills that show something, each once; those that differ in white space look the same."""
+    seen: dict[str, str] = {}
+    for fill in (final.text, *final.alternatives):
+        if visible := fill.strip():
+            seen.setdefault(visible, fill)
+    return seen.values()
+
+
+def _wanted(snapshot: Snapshot) -> int:
+    return CHOICES if snapshot.invoked else 1

@@ -1,0 +1,143 @@
+"""The language server: which message is handled by what.
+
+An editor waits for the answer to ``initialize``, so what this module imports is all that is loaded
+by then; HTTP, the wire types and the link to the engine follow once the editor has its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from midfill.inference.version import version
+from midfill.lsp import quiet_logging
+from midfill.lsp.documents import DocumentStore
+from midfill.lsp.protocol import MidfillProtocol
+from midfill.lsp.settings import ReadSettings, Settings, read_settings
+from midfill.lsp.snapshot import Snapshot, take_snapshot
+
+if TYPE_CHECKING:
+    from midfill.lsp.engine_link import EngineLink
+    from midfill.lsp.status import StatusReporter
+    from midfill.lsp.suggestions import Suggestions
+
+log = logging.getLogger(__name__)
+
+CLOSING_SECONDS = 1.0
+"""So long the engine is given to hear that this server leaves."""
+
+
+class MidfillServer(LanguageServer):
+    """The server's state: its settings, and what it has once the engine's side is loaded."""
+
+    protocol: MidfillProtocol
+
+    def __init__(self) -> None:
+        # One worker is taken up by reading standard input.
+        super().__init__("midfill", version(), protocol_cls=MidfillProtocol, max_workers=2)
+        self.read_settings = ReadSettings(Settings())
+        self.suggestions: Suggestions | None = None
+        self.link: EngineLink | None = None
+        self.status: StatusReporter | None = None
+
+    @property
+    def documents(self) -> DocumentStore:
+        """The open documents.
+
+        Raises:
+            RuntimeError: the client has not initialized the server.
+        """
+        store = self.workspace
+        assert isinstance(store, DocumentStore)
+        return store
+
+    def still_holds(self, snapshot: Snapshot) -> bool:
+        return snapshot.still_holds(self.documents.opened(snapshot.uri))
+
+    def report_server_error(self, error: Exception, source: type[Exception]) -> None:
+        # pygls would pop this up at the user, who can do nothing about it. It wraps what happened.
+        happened = sys.exc_info()[1] or error
+        log.error("%s: %s", source.__name__, quiet_logging.describe(happened))
+
+
+def create_server() -> MidfillServer:
+    """The server with all its handlers, not started."""
+    server = MidfillServer()
+    server.feature(types.INITIALIZE)(initialize)
+    server.feature(types.INITIALIZED)(initialized)
+    server.feature(types.SHUTDOWN)(shutdown)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    # Without the options object pygls would not advertise the capability.
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
+        inline_completion
+    )
+    return server
+
+
+def initialize(ls: MidfillServer, params: types.InitializeParams) -> None:
+    ls.read_settings = read_settings(params.initialization_options)
+
+
+async def initialized(ls: MidfillServer, params: types.InitializedParams) -> None:
+    for complaint in ls.read_settings.complaints:
+        log.warning("%s", complaint)
+        ls.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+    if ls.read_settings.settings.enabled:
+        await asyncio.to_thread(_import_engine_side)
+        _start_engine_side(ls)
+
+
+async def shutdown(ls: MidfillServer, params: None) -> None:
+    if ls.status:
+        ls.status.close()
+    if ls.link:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ls.link.close(), CLOSING_SECONDS)
+
+
+def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> None:
+    if ls.suggestions:
+        ls.suggestions.stop(params.text_document.uri)
+
+
+def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> None:
+    if ls.suggestions:
+        ls.suggestions.stop(params.text_document.uri)
+
+
+async def inline_completion(
+    ls: MidfillServer, params: types.InlineCompletionParams
+) -> types.InlineCompletionList | None:
+    document = ls.documents.opened(params.text_document.uri)
+    if document is None or ls.suggestions is None:
+        return types.InlineCompletionList([])
+    try:
+        return await ls.suggestions.answer(take_snapshot(document, params))
+    except Exception:
+        # An error response would pop up at the user.
+        log.exception("could not make a suggestion")
+        return types.InlineCompletionList([])
+
+
+def _import_engine_side() -> None:
+    import midfill.lsp.engine_link
+    import midfill.lsp.status
+    import midfill.lsp.suggestions  # noqa: F401
+
+
+def _start_engine_side(ls: MidfillServer) -> None:
+    from midfill.lsp.engine_link import EngineLink
+    from midfill.lsp.status import StatusReporter
+    from midfill.lsp.suggestions import Suggestions
+
+    ls.status = StatusReporter(ls)
+    ls.link = EngineLink(ls.read_settings.settings.model, ls.status.update)
+    ls.suggestions = Suggestions(ls.link, ls.still_holds)
+    ls.link.start()

@@ -1,0 +1,41 @@
+"""pygls' protocol with the documents of this server, and an answer to malformed requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from midfill.lsp.documents import DocumentStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class MidfillProtocol(LanguageServerProtocol):
+    """The protocol of one connection."""
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        result = yield from super().lsp_initialize(params)
+        plain = self.workspace
+        self._workspace = DocumentStore(
+            plain.root_uri,
+            plain._sync_kind,
+            list(plain.folders.values()),
+            plain.position_encoding,
+        )
+        return result
+
+    def structure_message(self, data: dict[str, Any]) -> object:
+        """As in pygls, which leaves a client waiting for ever if its request makes no sense."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise

@@ -1,0 +1,78 @@
+"""Logs that hold no source text, whatever happens.
+
+Editors keep a server's standard error in files. What other libraries log may quote messages and
+documents (pygls puts whole edits into its errors, asyncio the exceptions of lost tasks), so of
+theirs only the place and the kind of exception are kept. Our own messages are kept as they are, and
+the text of exceptions only where they are `MidfillError`, whose messages never quote source.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from traceback import extract_tb
+from typing import TYPE_CHECKING
+
+from midfill.inference.errors import MidfillError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import TextIO
+
+OURS = "midfill"
+FRAMES = 4
+"""So many of the innermost frames of an exception are named."""
+
+
+class QuietFormatter(logging.Formatter):
+    """One line a record: time, level, where, and what may be told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        parts = [self.formatTime(record), record.levelname, record.name, _told(record)]
+        if record.exc_info and (error := record.exc_info[1]):
+            parts.append(f"[{describe(error)}]")
+        return " ".join(parts)
+
+
+def describe(error: BaseException) -> str:
+    """An exception without its message unless that is ours: its type and where it came from."""
+    if isinstance(error, MidfillError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}{_places(error.__traceback__)}"
+
+
+def set_up(stream: TextIO | None = None) -> None:
+    """Send all logs of this process, and what nobody catches, to standard error, quietly."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(QuietFormatter())
+    handler.addFilter(_worth_telling)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger(OURS).setLevel(logging.INFO)
+    # pygls logs every message it sends at INFO.
+    logging.getLogger("pygls").setLevel(logging.WARNING)
+    # What fails to be formatted would be printed as it is.
+    logging.raiseExceptions = False
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    logging.getLogger(OURS).critical("stopped by %s", describe(error))
+
+
+def _told(record: logging.LogRecord) -> str:
+    if record.name.partition(".")[0] == OURS:
+        return record.getMessage()
+    return f"in {record.funcName} (line {record.lineno})"
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    # Answered just before the client cancelled it: happens all day, means nothing.
+    return not str(record.msg).startswith("Cancel notification for unknown message id")
+
+
+def _places(traceback: TracebackType | None) -> str:
+    frames = extract_tb(traceback)[-FRAMES:]
+    return "".join(f" < {Path(at.filename).name}:{at.lineno}" for at in reversed(frames))

@@ -1,0 +1,48 @@
+"""What the editor's settings say, as it sends them in ``initializationOptions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The ``midfill.*`` settings."""
+
+    model: str = "embedded"
+    """``embedded``, a hub id, a local folder, or ``vllm:URL#NAME``."""
+    enabled: bool = True
+    """Whether anything is suggested; if not, no engine is started."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """Settings, and what is wrong with how they were written, a sentence each."""
+
+    settings: Settings
+    complaints: tuple[str, ...] = ()
+
+
+def read_settings(options: object) -> ReadSettings:
+    """Read the client's options; those that are wrong or unknown are left at their defaults."""
+    default = Settings()
+    if options is None:
+        return ReadSettings(default)
+    if not isinstance(options, Mapping):
+        return ReadSettings(default, ("Midfill's initializationOptions must be an object.",))
+    model, enabled = default.model, default.enabled
+    complaints = []
+    for name, value in options.items():
+        match name, value:
+            case "model", str() if value.strip():
+                model = value.strip()
+            case "model", _:
+                complaints.append("midfill.model must be the name of a model, such as 'embedded'.")
+            case "enabled", bool():
+                enabled = value
+            case "enabled", _:
+                complaints.append("midfill.enabled must be true or false.")
+            case _:
+                complaints.append(f"Midfill knows no setting called {str(name)[:40]!r}.")
+    return ReadSettings(Settings(model, enabled), tuple(complaints))

@@ -1,0 +1,173 @@
+"""An editor for tests: it starts the real server process and speaks the protocol with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient as PlainClient
+from pygls.protocol import default_converter
+from pytest_lsp import LanguageClient
+from pytest_lsp.client import register_lsp_features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INLINE_COMPLETION = types.TEXT_DOCUMENT_INLINE_COMPLETION
+INVOKED = types.InlineCompletionTriggerKind.Invoked
+AUTOMATIC = types.InlineCompletionTriggerKind.Automatic
+
+LOADING_SECONDS = 120
+"""A model that is not pulled yet takes longer; the fixtures pull it."""
+
+
+class Editor(LanguageClient):
+    """One editor window with its own server process.
+
+    Attributes:
+        statuses: every ``midfill/status`` so far, oldest first.
+        stderr: what the server wrote to standard error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(converter_factory=default_converter)
+        register_lsp_features(self)
+        self.statuses: list[Any] = []
+        self.stderr = bytearray()
+        self._told = asyncio.Event()
+        self.feature("midfill/status")(lambda params: self._on_status(params))
+
+    async def open_window(
+        self,
+        *,
+        encodings: list[str] | None = None,
+        progress: bool = True,
+        options: object = None,
+    ) -> types.InitializeResult:
+        """Start the server and initialize it."""
+        await PlainClient.start_io(self, sys.executable, "-m", "midfill.lsp", "lsp")
+        assert self._server is not None
+        self._stderr_forwarder = asyncio.create_task(self._collect_stderr())
+        kinds = [types.PositionEncodingKind(encoding) for encoding in encodings or ["utf-16"]]
+        capabilities = types.ClientCapabilities(
+            text_document=types.TextDocumentClientCapabilities(
+                inline_completion=types.InlineCompletionClientCapabilities()
+            ),
+            window=types.WindowClientCapabilities(work_done_progress=progress),
+            general=types.GeneralClientCapabilities(position_encodings=kinds),
+        )
+        return await self.initialize_session(
+            types.InitializeParams(capabilities, initialization_options=options)
+        )
+
+    async def close_window(self) -> int:
+        """Shut the server down as an editor does; its exit status."""
+        assert self._server is not None
+        async with asyncio.timeout(10):
+            await self.shutdown_async(None)
+            self.exit(None)
+            status = await self._server.wait()
+            with suppress(asyncio.CancelledError):
+                await self._stderr_forwarder
+        await self.stop()
+        return status
+
+    @property
+    def process(self) -> psutil.Process:
+        assert self._server is not None
+        return psutil.Process(self._server.pid)
+
+    @property
+    def log(self) -> str:
+        return self.stderr.decode()
+
+    async def ready(self) -> None:
+        """Wait until the engine is."""
+        await self.status(lambda status: status.state == "ready")
+
+    async def status(self, wanted: Callable[[Any], bool]) -> Any:  # noqa: ANN401
+        """Wait until the newest status is as wanted."""
+        async with asyncio.timeout(LOADING_SECONDS):
+            while not (self.statuses and wanted(self.statuses[-1])):
+                self._told.clear()
+                await self._told.wait()
+        return self.statuses[-1]
+
+    def show(self, uri: str, text: str) -> None:
+        """Open a document."""
+        self.text_document_did_open(
+            types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, "python", 1, text))
+        )
+
+    def type(self, uri: str, version: int, line: int, character: int, text: str) -> None:
+        """Insert text."""
+        where = types.Position(line, character)
+        self.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(version, uri),
+                [types.TextDocumentContentChangePartial(types.Range(where, where), text)],
+            )
+        )
+
+    def ask(
+        self,
+        uri: str,
+        line: int,
+        character: int,
+        kind: types.InlineCompletionTriggerKind = AUTOMATIC,
+        request: str | None = None,
+        popup: types.SelectedCompletionInfo | None = None,
+    ) -> asyncio.Future[types.InlineCompletionList | None]:
+        """Ask for a suggestion, without waiting for it."""
+        params = types.InlineCompletionParams(
+            types.InlineCompletionContext(kind, popup),
+            types.TextDocumentIdentifier(uri),
+            types.Position(line, character),
+        )
+        answer: Future[types.InlineCompletionList | None] = self.protocol.send_request(
+            INLINE_COMPLETION, params, msg_id=request
+        )
+        return asyncio.wrap_future(answer)
+
+    async def suggestion(self, uri: str, line: int, character: int) -> types.InlineCompletionItem:
+        """The one suggestion there.
+
+        An overloaded machine may pass the deadline with nothing; what it has read by then it keeps.
+        """
+        for _ in range(5):
+            answer = await self.ask(uri, line, character)
+            assert answer is not None
+            if answer.items:
+                break
+        [item] = answer.items
+        return item
+
+    def malformed_request(self) -> asyncio.Future[Any]:
+        """Ask for a suggestion at a position that is none."""
+        answer: Future[Any] = Future()
+        self.protocol._request_futures["malformed"] = answer
+        params = {"textDocument": {"uri": "file:///a.py"}, "position": {"line": "first"}}
+        message = {"jsonrpc": "2.0", "id": "malformed", "method": INLINE_COMPLETION}
+        self.send(json.dumps(message | {"params": params}).encode())
+        return asyncio.wrap_future(answer)
+
+    def send(self, body: bytes) -> None:
+        """Send any bytes as the body of a message."""
+        assert self.protocol.writer is not None
+        self.protocol.writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def _on_status(self, params: Any) -> None:  # noqa: ANN401
+        self.statuses.append(params)
+        self._told.set()
+
+    async def _collect_stderr(self) -> None:
+        assert self._server is not None
+        assert self._server.stderr is not None
+        while piece := await self._server.stderr.read(65536):
+            self.stderr += piece

@@ -1,0 +1,81 @@
+"""Where there is something to fill, and where there is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midfill.inference.text.hole_at_cursor import Hole, NoHole, Reason, hole_at_cursor
+
+
+def at_cursor(marked: str, *, explicit: bool = False) -> Hole | NoHole:
+    """The hole at the ``|`` in a text."""
+    offset = marked.index("|")
+    return hole_at_cursor(marked.replace("|", "", 1), offset, explicit=explicit)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "|",
+        "x = |",
+        "x = |\ny = 2\n",
+        "x = |\r\nlong enough to be too much\r\n",
+        "x = |\rlong enough to be too much\r",
+        "def f():\n    |\n\nprint(f())\n",
+        "print(|)\n",
+        'print("|")\n',
+        "call({'a': [|]})  ;\n",
+        "f(a, |, b)\n",
+        "if x|:\n",
+        "total|   \n",
+        "total = |  # sum\n",
+        "<p>|</p>\n",
+    ],
+)
+def test_a_line_is_filled_from_the_cursor_on(marked: str) -> None:
+    assert at_cursor(marked) == Hole(marked.index("|"), marked.index("|"))
+
+
+@pytest.mark.parametrize(
+    "marked", ["na|me = 1", "|name", "x = |1", "self.|_private", "gr|öße", "|汉字"]
+)
+def test_nothing_is_filled_inside_a_word(marked: str) -> None:
+    assert at_cursor(marked) == NoHole(Reason.INSIDE_WORD)
+
+
+@pytest.mark.parametrize(
+    "marked", ["total = | + other_total\n", "x = |  # a long comment\r\n", "f(|, first=second)\n"]
+)
+def test_nothing_is_filled_before_the_rest_of_a_line(marked: str) -> None:
+    assert at_cursor(marked) == NoHole(Reason.REST_OF_LINE)
+
+
+@pytest.mark.parametrize("marked", ["na|me = 1", "total = | + other_total\n", "|x = 1"])
+def test_somebody_who_asks_is_not_refused_for_what_is_right_of_the_cursor(marked: str) -> None:
+    assert at_cursor(marked, explicit=True) == Hole(marked.index("|"), marked.index("|"))
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize("text", ["\ud800", "x\udfff", "汉\udc00"])
+def test_a_text_with_a_lone_surrogate_is_refused(text: str, explicit: bool) -> None:
+    assert hole_at_cursor(text, 0, explicit=explicit) == NoHole(Reason.LONE_SURROGATE)
+
+
+@pytest.mark.parametrize("offset", [-1, 4])
+def test_a_cursor_outside_the_text_is_a_mistake(offset: int) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        hole_at_cursor("abc", offset)
+
+
+def test_every_reason_is_told_in_a_sentence() -> None:
+    assert all(reason.sentence.endswith(".") for reason in Reason)
+
+
+@given(st.text(), st.data())
+def test_a_hole_lies_in_the_text(text: str, data: st.DataObject) -> None:
+    offset = data.draw(st.integers(0, len(text)))
+    hole = hole_at_cursor(text, offset)
+    if isinstance(hole, Hole):
+        assert 0 <= hole.start <= offset <= hole.end <= len(text)

@@ -1,0 +1,45 @@
+"""Settings are read forgivingly, and what is wrong with them is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from midfill.lsp.settings import ReadSettings, Settings, read_settings
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        (None, Settings()),
+        ({}, Settings(model="embedded", enabled=True)),
+        ({"model": "some/model"}, Settings(model="some/model")),
+        ({"enabled": False}, Settings(enabled=False)),
+        ({"model": " embedded ", "enabled": True}, Settings()),
+    ],
+)
+def test_settings_default_where_they_are_not_given(options: object, settings: Settings) -> None:
+    assert read_settings(options) == ReadSettings(settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ([], "must be an object"),
+        ({"model": 3}, "midfill.model must be"),
+        ({"model": "  "}, "midfill.model must be"),
+        ({"model": None}, "midfill.model must be"),
+        ({"enabled": "yes"}, "midfill.enabled must be true or false"),
+        ({"modle": "embedded"}, "no setting called 'modle'"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_left_at_its_default(options: object, complaint: str) -> None:
+    found = read_settings(options)
+    assert found.settings == Settings()
+    assert len(found.complaints) == 1
+    assert complaint in found.complaints[0]
+
+
+def test_a_right_setting_counts_beside_a_wrong_one() -> None:
+    found = read_settings({"model": "some/model", "enabled": 1, "colour": "red"})
+    assert found.settings == Settings(model="some/model")
+    assert len(found.complaints) == 2
