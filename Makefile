@@ -17,7 +17,7 @@ check: setup
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest
 
 # The same properties with many more examples; takes as long as it takes.
 soak: setup

@@ -99,7 +99,7 @@ def main() -> None:
         say(f"creating {VENV}")
         create_venv()
         install_torch()
-    say("installing midfill and what its tests need")
+    say("installing midfill and what its tests need; this takes a minute or two")
     # Strict editable mode links file by file, so that mypy sees the packages under their import
     # names; it must be renewed when a file appears, which the fingerprint notices.
     shutil.rmtree(ROOT / "build", ignore_errors=True)
