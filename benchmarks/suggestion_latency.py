@@ -46,11 +46,11 @@ class Editor:
         self._client = LanguageClient("benchmark", "1")
         self._versions: dict[str, int] = {}
         self.ready = asyncio.Event()
-        self._client.feature("midfill/status")(self._on_status)
 
-    def _on_status(self, status: SimpleNamespace) -> None:
-        if status.state == "ready":
-            self.ready.set()
+        @self._client.feature("midfill/status")
+        def on_status(status: SimpleNamespace) -> None:
+            if status.state == "ready":
+                self.ready.set()
 
     async def start(self) -> float:
         """Start the language server; milliseconds until it has answered `initialize`."""

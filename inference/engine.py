@@ -20,6 +20,7 @@ from midfill.inference.models.loading import LoadedModel, load_model, model_name
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.prompt import build_prompt
+from midfill.inference.spare_cores import SpareCores
 from midfill.inference.text.line_breaks import for_model, in_document, line_break_of
 from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Milliseconds
 
@@ -83,6 +84,7 @@ class Engine:
         self._device = _device(device)
         self._loaded: LoadedModel | None = None
         self._contexts = PrefixCache(CACHE_BYTES)
+        self._spare_cores = SpareCores(torch.get_num_threads())
 
     @property
     def loaded(self) -> bool:
@@ -125,6 +127,7 @@ class Engine:
             watch.load = monotonic() - watch.started
             deadline += watch.load
         assert self._loaded is not None
+        torch.set_num_threads(self._spare_cores.count())
         try:
             with memory_errors():
                 yield from self._infill(self._loaded, request, deadline, watch, cancelled)

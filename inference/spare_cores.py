@@ -1,0 +1,77 @@
+"""How many threads to compute with while other programs want the cores too.
+
+Threads of one operation wait for each other at its end. When one of them does not get a core, all
+the others stand still: with every core taken up by somebody else, two threads are several times
+slower than one. So the engine uses the cores that the others leave.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil
+
+FRESH = 2.0
+"""Seconds; what was measured over a longer time says little about now."""
+
+SAMPLE = 0.01
+"""Seconds to measure for when there is nothing fresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    at: float
+    machine: float
+    """Seconds that all cores together were busy."""
+    process: float
+    """Seconds that this process kept them busy."""
+
+    @classmethod
+    def now(cls) -> _Reading:
+        times = psutil.cpu_times()
+        waiting = times.idle + getattr(times, "iowait", 0.0)
+        # Time of guests is counted in user and nice time already.
+        guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+        return cls(time.monotonic(), sum(times) - waiting - guests, time.process_time())
+
+
+def spare_cores(cores: int, seconds: float, machine: float, process: float) -> int:
+    """How many of ``cores`` the others left, at least one.
+
+    Args:
+        cores: of the machine that this process may use.
+        seconds: how long was measured.
+        machine, process: seconds in which all cores together, and this process, were busy.
+    """
+    others = max(0.0, machine - process) / seconds
+    return max(1, min(cores, round(cores - others)))
+
+
+class SpareCores:
+    """Watches the machine from one request to the next."""
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self._last = _Reading.now()
+
+    def count(self) -> int:
+        """How many cores the others have left lately, at least one.
+
+        Takes a hundredth of a second if it was last asked more than two seconds ago.
+        """
+        if self._cores == 1:
+            return 1
+        now = _Reading.now()
+        if now.at - self._last.at > FRESH:
+            self._last = now
+        if now.at - self._last.at < SAMPLE:
+            time.sleep(SAMPLE)
+            now = _Reading.now()
+        before, self._last = self._last, now
+        return spare_cores(
+            self._cores,
+            now.at - before.at,
+            now.machine - before.machine,
+            now.process - before.process,
+        )
