@@ -32,7 +32,8 @@ class CanvasLayout:
 
     Attributes:
         known: number of known slots, ≥ 1.
-        behind: for each group of masks the known slot it stands behind, rising.
+        behind: for each group of masks the known slot it stands behind, rising; the first is the
+            last slot that is known for certain.
         masks: mask slots in each group.
     """
 
@@ -58,9 +59,15 @@ class Canvas:
     layout: CanvasLayout
 
 
-def first_canvas(uncached: Sequence[int], masks: int) -> Canvas:
-    """The context's last tokens, not cached yet, with one group of masks behind the last."""
-    return Canvas(tuple(uncached), CanvasLayout(len(uncached), (len(uncached) - 1,), masks))
+def first_canvas(uncached: Sequence[int], masks: int, believed: Sequence[int] = ()) -> Canvas:
+    """The context's last tokens, not cached yet, and what is believed to follow them.
+
+    A group of masks stands behind the context, for when nothing of what is believed holds, and one
+    behind all that is believed.
+    """
+    known = (*uncached, *believed)
+    behind = sorted({len(uncached) - 1, len(known) - 1})
+    return Canvas(known, CanvasLayout(len(known), tuple(behind), masks))
 
 
 def verifying_canvas(certain: int, guesses: Sequence[int], masks: int) -> Canvas:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 
@@ -21,11 +23,14 @@ class ContextCache:
     Attributes:
         keys, values: (layers, key_heads, capacity, head_size).
         tokens: the ids whose keys are held; ``len(tokens)`` ≤ capacity.
+        believed: what is believed to follow them, and not encoded: the end of the last middle that
+            was written here.
     """
 
     keys: Tensor
     values: Tensor
     tokens: list[int] = field(default_factory=list)
+    believed: list[int] = field(default_factory=list)
 
     @classmethod
     def empty(
@@ -65,8 +70,14 @@ class ContextCache:
         self.values = self._resized(self.values, capacity, len(self))
 
     def crop(self, length: int) -> None:
-        """Forget all but the first ``length`` tokens."""
+        """Forget all but the first ``length`` tokens, and what was believed."""
         del self.tokens[length:]
+        self.believed = []
+
+    def believe(self, tokens: Sequence[int]) -> None:
+        """Note what may well follow: what stands in ``tokens`` behind the held ones."""
+        held = len(self)
+        self.believed = list(tokens[held:]) if self.tokens == list(tokens[:held]) else []
 
     def fork(self, length: int) -> ContextCache:
         """A copy of the first ``length`` tokens with as much room as this one has."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from midfill.inference.canvas import CanvasLayout
     from midfill.inference.choosing import Chooser
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.healing import Healing
@@ -52,6 +53,7 @@ def denoise(
     choose: Chooser,
     healing: Healing,
     masks: int,
+    believed: Sequence[int] = (),
 ) -> Iterator[Step]:
     """Denoise the middle step by step, without end: whoever iterates decides when to stop.
 
@@ -63,36 +65,63 @@ def denoise(
         choose: picks tokens from logits.
         healing: what the first tokens have to spell.
         masks: guesses made at each step.
+        believed: tokens that may well follow the context, such as the rest of the last suggestion
+            that somebody is typing through. They are the first guesses, so they change how many
+            steps it takes and nothing else.
 
     Yields:
         A `Step` after each forward pass.
     """
-    canvas = first_canvas(uncached, masks)
-    held: tuple[int, ...] = ()
+    canvas = first_canvas(uncached, masks, believed)
+    held = tuple(believed)
+    place = 0
     while True:
         logits = model.denoise(canvas, cache)
-        accepted, tokens, log_probabilities = _verify(logits.known, held, sampler, choose, healing)
-        model.keep(canvas, canvas.layout.first_read + 1 + accepted, cache)
-        guesses = tuple(logits.masks[accepted].argmax(-1).tolist())
+        accepted, tokens, log_probabilities = _verify(
+            logits.known, held, place, sampler, choose, healing
+        )
+        last_certain = canvas.layout.first_read + accepted
+        model.keep(canvas, last_certain + 1, cache)
+        guesses = _guesses(logits.masks, canvas.layout, last_certain)
         yield Step(tokens, log_probabilities, guesses)
         for token in tokens:
             healing = healing.after(token)
+        place += len(tokens)
         held = guesses
         canvas = verifying_canvas(tokens[-1], guesses, masks)
 
 
+def _guesses(logits: Tensor, layout: CanvasLayout, last_certain: int) -> tuple[int, ...]:
+    """What the group of masks behind a known slot guesses; nothing if none stands there.
+
+    Args:
+        logits: (groups, masks, vocab).
+        layout: the canvas's.
+        last_certain: the known slot.
+    """
+    if last_certain not in layout.behind:
+        return ()
+    return tuple(logits[layout.behind.index(last_certain)].argmax(-1).tolist())
+
+
 def _verify(
-    logits: Tensor, held: tuple[int, ...], sampler: Sampler, choose: Chooser, healing: Healing
+    logits: Tensor,
+    held: tuple[int, ...],
+    place: int,
+    sampler: Sampler,
+    choose: Chooser,
+    healing: Healing,
 ) -> tuple[int, tuple[int, ...], tuple[float, ...]]:
     """How many held guesses are accepted; they and the next token; their log-probabilities.
 
     Args:
         logits: (guesses + 1, vocab), the predictions behind the certain token and each guess.
         held: the guesses.
+        place: of the first of them in the middle.
     """
     if healing.owed:
         logits = _constrained(logits, held, healing)
-    chosen = choose(logits)
+    chosen = choose(logits, place)
     accept = sampler(
         SlotPredictions(
             held=torch.tensor(held, dtype=torch.long, device=chosen.device),

@@ -38,8 +38,14 @@ ENCODE_CHUNK = 256
 SPARE_ROOM = 160
 """Slots kept free behind a new context, for its middle and for what is typed next."""
 
+MOST_BELIEVED = 16
+"""Tokens of the last middle that are verified in one step while it may still hold."""
+
 ALTERNATIVES_TEMPERATURE = 0.8
-"""What alternatives are sampled at when the first fill is greedy."""
+"""What alternatives are sampled at, at least."""
+
+WARMER = 0.1
+"""By how much each attempt at an alternative is warmer than the one before."""
 
 
 def _never() -> bool:
@@ -148,36 +154,40 @@ class Engine:
         prefix, suffix = for_model(text[: hole.start]), for_model(text[hole.end :])
         prompt = build_prompt(loaded.tokenizer, prefix, suffix, request.context)
         task = Task(prefix, suffix, hole.extent, prompt.owed, request.limits.tokens, deadline)
-        cache, hits = self._contexts.take(
+        cache, believed = self._contexts.take(
             prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
         )
+        hits = len(cache)
+        if request.temperature > 0:
+            believed = []  # written by chance, and not to be repeated by it
         try:
-            uncached = _encode_all_but_last_chunk(loaded, cache, prompt.tokens, cancelled)
+            _encode_all_but_last_chunk(loaded, cache, prompt.tokens, cancelled)
             fills: list[Fill] = []
-            for number, (temperature, seed) in enumerate(_attempts(request)):
-                if number > 0:
-                    cache.crop(len(prompt.tokens) - 1)
-                    uncached = prompt.tokens[-1:]
+            for temperature, seed in _attempts(request):
                 fill = yield from _watched(
                     fill_hole(
                         loaded.model,
                         loaded.vocabulary,
                         cache,
-                        uncached,
+                        prompt.tokens[len(cache) :],
                         task,
                         choose=chooser(temperature, seed),
                         masks=loaded.masks,
+                        believed=believed[:MOST_BELIEVED],
                         cancelled=cancelled,
                     ),
                     watch,
-                    shown=number == 0,
+                    shown=not fills,
                 )
                 if fill is None:
                     raise Cancelled("the request was cancelled")
-                if number == 0 or (fill.text and fill.text not in {f.text for f in fills}):
+                if not fills or _is_new(fill, fills):
                     fills.append(fill)
                 if len(fills) == request.n or monotonic() >= deadline:
                     break
+                cache.crop(len(prompt.tokens) - 1)
+                believed = []
+            cache.believe([*prompt.tokens, *fills[0].written])
         finally:
             self._contexts.put(cache)
         line_break = line_break_of(text)
@@ -188,7 +198,7 @@ class Engine:
             confidence=best.confidence,
             stop=best.stop,
             model=self.model,
-            tokens=best.tokens,
+            tokens=len(best.written),
             steps=best.steps,
             ms=watch.figures(),
             cache=CacheFigures(hit_tokens=hits, new_tokens=len(prompt.tokens) - hits),
@@ -197,24 +207,28 @@ class Engine:
 
 def _encode_all_but_last_chunk(
     loaded: LoadedModel, cache: ContextCache, tokens: Sequence[int], cancelled: Callable[[], bool]
-) -> Sequence[int]:
+) -> None:
     """Encode what is new, but leave a last chunk of at least one token for the first step."""
     while len(tokens) - len(cache) > ENCODE_CHUNK:
         if cancelled():
             raise Cancelled("the request was cancelled")
         loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
-    return tokens[len(cache) :]
+
+
+def _is_new(fill: Fill, fills: Sequence[Fill]) -> bool:
+    """Whether a fill shows something that no other does; white space around it does not count."""
+    return bool(fill.text.strip()) and fill.text.strip() not in {f.text.strip() for f in fills}
 
 
 def _attempts(request: InfillRequest) -> Iterator[tuple[float, int]]:
     """Temperature and seed of each attempt.
 
-    Nearly twice as many as asked for, since samples may repeat each other.
+    Nearly twice as many as asked for, since samples may repeat each other, and each warmer.
     """
     yield request.temperature, request.seed
-    temperature = request.temperature or ALTERNATIVES_TEMPERATURE
     for number in range(1, 2 * request.n - 1):
-        yield temperature, request.seed + number
+        temperature = max(request.temperature, ALTERNATIVES_TEMPERATURE)
+        yield temperature + number * WARMER, request.seed + number
 
 
 def _watched(

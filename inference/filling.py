@@ -50,12 +50,13 @@ class Fill:
 
     Attributes:
         text: what replaces the hole.
-        confidence: geometric mean of the probabilities of the tokens, the ending one included.
+        written: the tokens, from the context's end to the one that ended the middle.
+        confidence: geometric mean of their probabilities.
     """
 
     text: str
     stop: Stop
-    tokens: int
+    written: tuple[int, ...]
     steps: int
     confidence: float
 
@@ -69,13 +70,15 @@ class _Middle:
     written: int = 0
     text: str = ""
     log_probability: float = 0.0
-    tokens: int = 0
+    tokens: list[int] = field(default_factory=list)
     # Bytes that are no UTF-8 are dropped; an incomplete character waits for its other bytes.
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore")
     )
 
-    def append(self, token: int) -> None:
+    def append(self, token: int, log_probability: float) -> None:
+        self.tokens.append(token)
+        self.log_probability += log_probability
         piece = self.vocabulary.bytes_of(token)
         repeated = min(max(self.owed - self.written, 0), len(piece))
         self.written += len(piece)
@@ -100,6 +103,7 @@ def fill_hole(
     *,
     choose: Chooser,
     masks: int,
+    believed: Sequence[int],
     cancelled: Callable[[], bool],
 ) -> Generator[Draft, None, Fill | None]:
     """Fill a hole, yielding a draft after each denoising step.
@@ -112,6 +116,7 @@ def fill_hole(
         task: the hole.
         choose: picks tokens from logits.
         masks: guesses made at each step.
+        believed: tokens that may well follow the context; the first guesses.
         cancelled: asked between steps.
 
     Returns:
@@ -127,13 +132,12 @@ def fill_hole(
         choose=choose,
         healing=Healing(vocabulary, task.owed),
         masks=masks,
+        believed=believed,
     )
     for number, step in enumerate(steps, 1):
         # Token by token, so that the outcome does not depend on how many a step accepts.
         for token, log_probability in zip(step.tokens, step.log_probabilities, strict=True):
-            middle.tokens += 1
-            middle.log_probability += log_probability
-            middle.append(token)
+            middle.append(token, log_probability)
             if stop := _stop(middle, token, task, around):
                 return _finish(middle, stop, number, task, around)
         yield Draft(
@@ -157,7 +161,7 @@ def _stop(middle: _Middle, token: int, task: Task, around: Surroundings) -> Stop
     if ending := find_end(middle.text, around, task.extent):
         middle.text = middle.text[: ending.at]
         return ending.stop
-    if middle.tokens >= task.max_tokens:
+    if len(middle.tokens) >= task.max_tokens:
         middle.text = finished_part(middle.text, task.extent)
         return Stop.TOKEN_LIMIT
     return None
@@ -167,9 +171,9 @@ def _finish(middle: _Middle, stop: Stop, steps: int, task: Task, around: Surroun
     return Fill(
         text=_joined(middle.text, stop, task, around),
         stop=stop,
-        tokens=middle.tokens,
+        written=tuple(middle.tokens),
         steps=steps,
-        confidence=exp(middle.log_probability / middle.tokens),
+        confidence=exp(middle.log_probability / len(middle.tokens)),
     )
 
 

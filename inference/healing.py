@@ -22,35 +22,22 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-LONGEST_PIECE = 40
-"""Characters; a longer run of letters, as in text written without spaces, is not healed."""
+    from midfill.inference.tokenizer import Tokenizer
+
+LONGEST_PIECE = 80
+"""Characters; a longer word, as in text written without spaces, is not healed."""
 
 
-def partial_piece(text: str) -> str:
+def partial_piece(tokenizer: Tokenizer, text: str) -> str:
     """The end of ``text`` that more typing could make part of a longer token.
 
-    Spaces and tabs at the end; or the last run of letters with the one space or mark in front of it
-    that a token takes along; or a last mark, which the next word's token may begin with. Never a
-    line break, and nothing of a run too long to be one word.
-
-    >>> partial_piece("    retu")
-    ' retu'
-    >>> partial_piece("x = 1\\n    ")
-    '    '
-    >>> partial_piece("items.")
-    '.'
-    >>> partial_piece("x = 1\\n")
-    ''
+    That is its last word, as the tokenizer cuts words before it looks for tokens in them: letters
+    with the space or mark in front of them, marks with the space in front of them, or blanks. A
+    line break is no part of what follows it, nor is a digit, since each is a token of its own.
     """
-    blank = len(text) - len(text.rstrip(" \t"))
-    if blank:
-        return text[-blank:]
-    start = len(text)
-    while start > 0 and text[start - 1].isalpha():
-        start -= 1
-    if start > 0 and text[start - 1] not in "\r\n" and not text[start - 1].isnumeric():
-        start -= 1
-    return text[start:] if len(text) - start <= LONGEST_PIECE else ""
+    word = tokenizer.last_word(text[-2 * LONGEST_PIECE :])
+    healed = word[-1:] not in "\r\n" and not word.isnumeric() and len(word) <= LONGEST_PIECE
+    return word if healed else ""
 
 
 class Vocabulary:

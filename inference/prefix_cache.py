@@ -37,7 +37,7 @@ class PrefixCache:
 
     def take(
         self, tokens: Sequence[int], empty: Callable[[], ContextCache]
-    ) -> tuple[ContextCache, int]:
+    ) -> tuple[ContextCache, list[int]]:
         """The cache that shares most with ``tokens``, cropped to what it shares.
 
         At least the last token is always left to encode, since its prediction is wanted. A cache
@@ -49,7 +49,7 @@ class PrefixCache:
             empty: makes a cache where none shares enough.
 
         Returns:
-            The cache, and how many tokens of the context it holds.
+            The cache, and what is believed to follow ``tokens``: what followed them last time.
         """
         best, shared = None, 0
         for number, cache in self._stored.items():
@@ -57,13 +57,15 @@ class PrefixCache:
             if length > shared:
                 best, shared = number, length
         if best is None or shared < WORTH_REUSING:
-            return empty(), 0
+            return empty(), []
         kept = min(shared, len(tokens) - 1)
-        if 2 * shared < len(self._stored[best]):
-            return self._stored[best].fork(kept), kept
-        cache = self._stored.pop(best)
-        cache.crop(kept)
-        return cache, kept
+        found = self._stored[best]
+        believed = _continuation(found, tokens)
+        if 2 * shared < len(found):
+            return found.fork(kept), believed
+        del self._stored[best]
+        found.crop(kept)
+        return found, believed
 
     def put(self, cache: ContextCache) -> None:
         """Give a cache back; one larger than the whole store is dropped."""
@@ -72,6 +74,12 @@ class PrefixCache:
 
     def clear(self) -> None:
         self._stored.clear()
+
+
+def _continuation(cache: ContextCache, tokens: Sequence[int]) -> list[int]:
+    """What stood behind ``tokens`` in a cache; nothing if something else stood in their place."""
+    known = [*cache.tokens, *cache.believed]
+    return known[len(tokens) :] if known[: len(tokens)] == list(tokens) else []
 
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

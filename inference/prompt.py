@@ -68,7 +68,7 @@ def build_prompt(
         windows: token budgets.
     """
     windows = windows or Windows()
-    piece = partial_piece(prefix)
+    piece = partial_piece(tokenizer, prefix)
     whole = prefix[: len(prefix) - len(piece)]
     start = prefix_window_start(tokenizer, whole, windows.prefix)
     tokens = [

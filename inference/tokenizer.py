@@ -96,6 +96,19 @@ def tokenizer_json(gguf: GgufFile) -> str:
     )
 
 
+_SPLIT = tokenizers.pre_tokenizers.Split(tokenizers.Regex(PRE_TOKENIZER), "isolated")
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidText(
+            f"the text has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
+        ) from None
+    return text
+
+
 class Tokenizer:
     """A ``tokenizer.json`` whose byte-level BPE Midfill can take apart.
 
@@ -161,6 +174,15 @@ class Tokenizer:
         encoding = self._encoding(text)
         return list(encoding.ids), list(encoding.offsets)
 
+    def last_word(self, text: str) -> str:
+        """The last of the words that `PRE_TOKENIZER` cuts ``text`` into; no token crosses words.
+
+        Raises:
+            InvalidText: ``text`` holds a lone surrogate.
+        """
+        words = _SPLIT.pre_tokenize_str(_encodable(text))
+        return text[words[-1][1][0] :] if words else ""
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ``ids``, as far as it is valid UTF-8.
 
@@ -196,13 +218,7 @@ class Tokenizer:
         return token in self._special
 
     def _encoding(self, text: str) -> tokenizers.Encoding:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidText(
-                f"the text has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
-            ) from None
-        return self._tokenizer.encode(text, add_special_tokens=False)
+        return self._tokenizer.encode(_encodable(text), add_special_tokens=False)
 
     def _marker(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)

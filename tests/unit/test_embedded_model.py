@@ -63,7 +63,11 @@ def greedy_reference(model: Qwen2ForCausalLM, prompt: Sequence[int], count: int)
 
 
 def denoised(
-    model: EmbeddedModel, prompt: Sequence[int], count: int, masks: int = 3
+    model: EmbeddedModel,
+    prompt: Sequence[int],
+    count: int,
+    masks: int = 3,
+    believed: Sequence[int] = (),
 ) -> tuple[list[int], int]:
     """The first ``count`` tokens of the loop, and the steps that it took."""
     tokens: list[int] = []
@@ -75,6 +79,7 @@ def denoised(
         choose=choose_greedily,
         healing=Healing(Vocabulary([])),
         masks=masks,
+        believed=believed,
     )
     for number, step in enumerate(steps, 1):
         tokens += step.tokens
@@ -131,6 +136,21 @@ def test_greedy_output_does_not_depend_on_the_number_of_masks(
 ) -> None:
     prompt = tokenizer.encode(PROMPTS[1])
     assert denoised(exact_model, prompt, 12, masks)[0] == denoised(exact_model, prompt, 12)[0]
+
+
+def test_what_is_believed_changes_how_many_steps_it_takes_and_nothing_else(
+    exact_model: EmbeddedModel, tokenizer: Tokenizer
+) -> None:
+    prompt = tokenizer.encode(PROMPTS[2])
+    expected, steps = denoised(exact_model, prompt, 12)
+    for right in (0, 1, 5, 12):
+        believed = [*expected[:right], *[0] * (12 - right)]
+        tokens, taken = denoised(exact_model, prompt, 12, believed=believed)
+        assert tokens == expected
+        if right == 12:
+            assert taken == 1
+        else:
+            assert taken <= steps + 1
 
 
 def test_a_canvas_behind_a_cache_equals_the_same_canvas_without_one_for_every_cut(

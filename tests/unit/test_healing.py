@@ -33,18 +33,39 @@ WORDS = [b"", b" ", b" r", b" re", b" ret", b" return", b" returns", b"return", 
         ("\nretu", "retu"),
         ("page1retu", "retu"),
         ("", ""),
+        ("total /", " /"),
+        ("x = (foo", "foo"),
+        ("f(foo", "(foo"),
+        ("don't", "'t"),
+        ("x = 12", ""),
+        (":\n", ""),
         ("字" * (LONGEST_PIECE + 1), ""),
     ],
 )
-def test_the_partial_piece_is_what_a_longer_token_could_swallow(text: str, piece: str) -> None:
-    assert partial_piece(text) == piece
+def test_the_partial_piece_is_what_a_longer_token_could_swallow(
+    tokenizer: Tokenizer, text: str, piece: str
+) -> None:
+    assert partial_piece(tokenizer, text) == piece
 
 
 @given(st.text())
-def test_the_partial_piece_is_an_end_of_the_text_and_never_breaks_a_line(text: str) -> None:
-    piece = partial_piece(text)
+def test_the_partial_piece_is_an_end_of_the_text_and_never_breaks_a_line(
+    tokenizer: Tokenizer, text: str
+) -> None:
+    piece = partial_piece(tokenizer, text)
     assert text.endswith(piece)
-    assert "\n" not in piece
+    assert not piece.endswith(("\n", "\r"))
+
+
+@given(typed=st.text("ab _.(/=+'1", max_size=30), more=st.text("ab _.(/=+'1", max_size=10))
+def test_the_context_that_is_left_stays_the_same_tokens_whatever_is_typed_next(
+    tokenizer: Tokenizer, typed: str, more: str
+) -> None:
+    """What healing leaves is how the tokenizer begins the finished text, word by word."""
+    piece = partial_piece(tokenizer, typed)
+    left = tokenizer.encode(typed[: len(typed) - len(piece)])
+    if piece:
+        assert tokenizer.encode(typed + more)[: len(left)] == left
 
 
 @given(st.sampled_from([b" retu", b" return", b" r", b" ", b"x", b"zz"]))
@@ -80,7 +101,7 @@ def test_every_text_the_cursor_can_stand_behind_can_be_spelled_again(
 ) -> None:
     """Whatever agreeing tokens are picked, some token always agrees with the rest."""
     vocabulary = Vocabulary(tokenizer.vocabulary_bytes)
-    healing = Healing(vocabulary, partial_piece(prefix).encode())
+    healing = Healing(vocabulary, partial_piece(tokenizer, prefix).encode())
     while healing.owed:
         agreeing = vocabulary.agreeing(healing.owed)
         assert agreeing

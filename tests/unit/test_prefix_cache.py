@@ -32,7 +32,8 @@ def encode(cache: ContextCache, tokens: list[int]) -> None:
 
 def serve(store: PrefixCache, tokens: list[int]) -> int:
     """What one request does; returns how many tokens it found encoded."""
-    cache, hits = store.take(tokens, empty)
+    cache, _ = store.take(tokens, empty)
+    hits = len(cache)
     assert cache.tokens == tokens[:hits]
     encode(cache, tokens[hits:])
     held = cache.keys[0, 0, : len(tokens), 0].tolist()
@@ -55,6 +56,22 @@ def test_the_last_token_is_always_encoded_again() -> None:
     store = PrefixCache(1 << 20)
     serve(store, DOCUMENT)
     assert serve(store, DOCUMENT) == len(DOCUMENT) - 1
+
+
+def test_what_followed_last_time_is_believed_to_follow_again() -> None:
+    store = PrefixCache(1 << 20)
+    cache, believed = store.take(DOCUMENT, empty)
+    assert believed == []
+    encode(cache, [*DOCUMENT, 91, 92])  # the context, and the part of the middle that was kept
+    cache.believe([*DOCUMENT, 91, 92, 93])
+    store.put(cache)
+
+    cache, believed = store.take([*DOCUMENT, 91], empty)
+    assert believed == [92, 93]
+    encode(cache, [91][len(cache) - len(DOCUMENT) :])
+    store.put(cache)
+    _, believed = store.take([*DOCUMENT, 7], empty)
+    assert believed == []
 
 
 def test_two_documents_do_not_push_each_other_out() -> None:

@@ -75,7 +75,7 @@ def test_typing_a_thousand_characters_moves_the_window_only_now_and_then(
     starts = [
         prefix_window_start(tokenizer, LONG_FILE[:end], 1024) for end in range(20_000, 21_000, 5)
     ]
-    assert len(set(starts)) <= 2
+    assert len(set(starts)) <= 3
     assert starts == sorted(starts)
     assert all(LONG_FILE[start - 1] == "\n" for start in starts)
 
