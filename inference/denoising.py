@@ -130,7 +130,8 @@ def _verify(
             free=torch.ones(len(held), dtype=torch.bool, device=chosen.device),
         )
     )
-    accepted = int(accept.sum())
+    # Only what follows the context without a gap can be kept behind it.
+    accepted = int(accept.long().cumprod(0).sum())
     certain = chosen[: accepted + 1]
     log_probabilities = torch.log_softmax(logits[: accepted + 1], dim=-1)
     return (

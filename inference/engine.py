@@ -22,7 +22,7 @@ from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.prompt import build_prompt
 from midfill.inference.spare_cores import SpareCores
 from midfill.inference.text.line_breaks import for_model, in_document, line_break_of
-from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Milliseconds
+from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Milliseconds, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -152,8 +152,11 @@ class Engine:
         text, hole = request.prefix + request.suffix, request.hole
         _refuse_lone_surrogates(text, *(file.text for file in request.context))
         prefix, suffix = for_model(text[: hole.start]), for_model(text[hole.end :])
+        replaced = for_model(text[hole.start : hole.end])
         prompt = build_prompt(loaded.tokenizer, prefix, suffix, request.context)
-        task = Task(prefix, suffix, hole.extent, prompt.owed, request.limits.tokens, deadline)
+        task = Task(
+            prefix, suffix, replaced, hole.extent, prompt.owed, request.limits.tokens, deadline
+        )
         cache, believed = self._contexts.take(
             prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
         )
@@ -216,8 +219,13 @@ def _encode_all_but_last_chunk(
 
 
 def _is_new(fill: Fill, fills: Sequence[Fill]) -> bool:
-    """Whether a fill shows something that no other does; white space around it does not count."""
-    return bool(fill.text.strip()) and fill.text.strip() not in {f.text.strip() for f in fills}
+    """Whether a fill is whole and shows something that no other does.
+
+    White space around it does not count.
+    """
+    shown = fill.text.strip()
+    whole = fill.stop is not Stop.DEADLINE
+    return whole and bool(shown) and shown not in {other.text.strip() for other in fills}
 
 
 def _attempts(request: InfillRequest) -> Iterator[tuple[float, int]]:

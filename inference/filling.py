@@ -12,7 +12,7 @@ from midfill.inference.denoising import denoise
 from midfill.inference.healing import Healing
 from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.stopping import Surroundings, find_end, finished_part
-from midfill.inference.text.seam import join_to_lines_below, join_to_rest_of_line
+from midfill.inference.text.seam import end_lines, join_to_rest_of_line
 from midfill.inference.wire import Draft, Extent, Stop
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Task:
     """What to fill.
 
     Attributes:
-        prefix, suffix: text around the hole, with ``\\n`` line breaks.
+        prefix, suffix, replaced: text around and in the hole, with ``\\n`` line breaks.
         extent: how far the middle may go.
         owed: bytes at the prefix's end that the model has to write again first.
         max_tokens: the middle's length at most, the owed bytes' tokens included.
@@ -38,6 +38,7 @@ class Task:
 
     prefix: str
     suffix: str
+    replaced: str
     extent: Extent
     owed: bytes
     max_tokens: int
@@ -122,7 +123,7 @@ def fill_hole(
     Returns:
         The fill; nothing if cancelled.
     """
-    around = Surroundings.of(task.prefix, task.suffix)
+    around = Surroundings.of(task.prefix, task.suffix, task.extent, task.replaced)
     middle = _Middle(vocabulary, len(task.owed))
     steps = denoise(
         model,
@@ -178,10 +179,13 @@ def _finish(middle: _Middle, stop: Stop, steps: int, task: Task, around: Surroun
 
 
 def _joined(text: str, stop: Stop, task: Task, around: Surroundings) -> str:
-    if task.extent is Extent.LINES:
-        return join_to_lines_below(text, task.suffix)
+    """The middle as it goes in between; empty if it would garble the line it ends on."""
     if stop is Stop.REST_OF_LINE:
         return text
     if not around.line_after.strip():
-        return text.rstrip()
-    return join_to_rest_of_line(text.partition("\n")[0], around.line_after) or ""
+        return end_lines(text, with_break=around.brings_break)
+    if task.extent is Extent.LINE:
+        text = text.partition("\n")[0]
+    first_lines, line_break, last_line = text.rpartition("\n")
+    joined = join_to_rest_of_line(last_line, around.line_after)
+    return "" if joined is None else first_lines + line_break + joined

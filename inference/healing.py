@@ -10,7 +10,7 @@ Source: token healing, arXiv 2405.08704, section on the beginning of completions
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -54,27 +54,31 @@ class Vocabulary:
         return self._token_bytes[token]
 
     @cached_property
-    def _sorted(self) -> tuple[list[bytes], list[int]]:
+    def _sorted(self) -> tuple[list[bytes], Tensor]:
+        """The texts of all tokens that have one, in order, and their tokens."""
         order = sorted(
             (token for token, text in enumerate(self._token_bytes) if text),
             key=self._token_bytes.__getitem__,
         )
-        return [self._token_bytes[token] for token in order], order
+        return [self._token_bytes[token] for token in order], torch.tensor(order)
 
-    def agreeing(self, text: bytes) -> list[int]:
-        """Tokens that begin with ``text``, or that are themselves a beginning of it."""
+    def agreeing(self, text: bytes) -> Tensor:
+        """Tokens that begin with ``text``, or that are themselves a beginning of it.
+
+        Args:
+            text: the beginning of valid UTF-8, not empty.
+
+        Returns:
+            (tokens,) long.
+        """
         texts, tokens = self._sorted
-        first = bisect_left(texts, text)
-        behind = first
-        while behind < len(texts) and texts[behind].startswith(text):
-            behind += 1
-        found = tokens[first:behind]
-        for length in range(1, len(text)):
-            at = bisect_left(texts, text[:length])
-            while at < len(texts) and texts[at] == text[:length]:
-                found.append(tokens[at])
-                at += 1
-        return found
+        just_behind = text[:-1] + bytes([text[-1] + 1])  # no byte of UTF-8 is 255
+        spans = [(bisect_left(texts, text), bisect_left(texts, just_behind))]
+        spans += [
+            (bisect_left(texts, text[:length]), bisect_right(texts, text[:length]))
+            for length in range(1, len(text))
+        ]
+        return torch.cat([tokens[first:behind] for first, behind in spans])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Healing:
         """``logits`` (vocab,) with -inf for every token that would not spell what is owed."""
         if not self.owed:
             return logits
-        allowed = torch.tensor(self.vocabulary.agreeing(self.owed), device=logits.device)
+        allowed = self.vocabulary.agreeing(self.owed).to(logits.device)
         constrained = torch.full_like(logits, float("-inf"))
         constrained[allowed] = logits[allowed]
         return constrained

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.text.seam import CLOSERS, before_unmatched
+from midfill.inference.text.seam import CLOSERS, before_unmatched, start_of_ending
 from midfill.inference.wire import Extent, Stop
 
 if TYPE_CHECKING:
@@ -23,22 +23,35 @@ class Surroundings:
 
     Attributes:
         line_before: from the start of the hole's line to the hole.
-        line_after: from the hole's end to the end of that line.
-        next_line: the first visible line behind the hole, with its indentation; that is
-            ``line_after`` unless it is blank. Empty if there is none.
+        line_after: what the middle's last line has to lead up to; empty where the middle ends with
+            its line, because a line break stands behind the hole or the middle brings its own.
+        next_line: the first visible line behind the hole, with its indentation. Empty if there is
+            none.
+        brings_break: the middle has to end with a line break of its own.
     """
 
     line_before: str
     line_after: str
     next_line: str
+    brings_break: bool = False
 
     @classmethod
-    def of(cls, prefix: str, suffix: str) -> Surroundings:
-        """Args: the text before and after the hole, with ``\\n`` line breaks."""
+    def of(
+        cls, prefix: str, suffix: str, extent: Extent = Extent.LINE, replaced: str = ""
+    ) -> Surroundings:
+        """Args: the text before, behind and in the hole, with ``\\n`` line breaks."""
+        line_before = prefix[prefix.rfind("\n") + 1 :]
+        line_after = suffix.partition("\n")[0]
+        # Whole lines are wanted, in front of what starts a line.
+        brings_break = extent is Extent.LINES and (
+            replaced.endswith("\n")
+            or (not replaced and not line_before and line_after.strip() != "")
+        )
         return cls(
-            line_before=prefix[prefix.rfind("\n") + 1 :],
-            line_after=suffix.partition("\n")[0],
+            line_before=line_before,
+            line_after="" if brings_break else line_after,
             next_line=next((line for line in _lines(suffix) if line.strip()), "").rstrip(),
+            brings_break=brings_break,
         )
 
 
@@ -58,9 +71,19 @@ def end_of_line(middle: str, around: Surroundings) -> int | None:
 
 
 def rest_of_line(middle: str, around: Surroundings) -> int | None:
-    """The bracket with which the rest of the hole's line goes on, closing one from before."""
+    """Where the middle meets the rest of the line on which the hole ends.
+
+    That is the bracket with which the rest begins, closing one from before; or the end of a
+    finished line that ends as the rest does.
+    """
     rest = around.line_after.strip()
-    return before_unmatched(middle, rest[0]) if rest[:1] in CLOSERS else None
+    if rest[:1] in CLOSERS:
+        return before_unmatched(middle, rest[0])
+    if rest:
+        for start, line in _finished_lines(middle):
+            if (at := start_of_ending(line, around.line_after)) is not None:
+                return start + at
+    return None
 
 
 def repeated_suffix_line(middle: str, around: Surroundings) -> int | None:
@@ -90,7 +113,7 @@ def dedent(middle: str, around: Surroundings) -> int | None:
     scope = _indent(around.line_before) if around.line_before.strip() and not opens_block else None
     for start, line in _started_lines(middle):
         whole = around.line_before + line if start == 0 else line
-        if not whole.strip() or (start == 0 and opens_block):
+        if not whole.strip() or (start == 0 and opens_block) or _in_long_string(middle[:start]):
             continue
         if scope is None:
             scope = _indent(whole)
@@ -105,10 +128,15 @@ RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]]
         (Stop.SUFFIX, repeated_suffix_line),
         (Stop.LINE_END, end_of_line),
     ),
-    Extent.LINES: ((Stop.SUFFIX, repeated_suffix_line), (Stop.DEDENT, dedent)),
+    Extent.LINES: (
+        (Stop.REST_OF_LINE, rest_of_line),
+        (Stop.SUFFIX, repeated_suffix_line),
+        (Stop.DEDENT, dedent),
+    ),
 }
 SHORT_LINE = 6
 TAB_WIDTH = 4
+LONG_QUOTES = ('"""', "'''", "`")
 
 
 def find_end(middle: str, around: Surroundings, extent: Extent) -> Ending | None:
@@ -125,8 +153,9 @@ def finished_part(middle: str, extent: Extent) -> str:
     Whole lines where several are wanted and one is complete; else everything but a last word that
     may be half written.
     """
-    if extent is Extent.LINES and "\n" in middle.strip("\n"):
-        return middle[: middle.rstrip("\n").rfind("\n")]
+    last_break = middle.rfind("\n")
+    if extent is Extent.LINES and middle[: max(last_break, 0)].strip():
+        return middle[:last_break]
     end = len(middle)
     while end > 0 and (middle[end - 1].isalnum() or middle[end - 1] == "_"):
         end -= 1
@@ -154,6 +183,11 @@ def _finished_lines(middle: str) -> Iterator[tuple[int, str]]:
     """Each line that a break has ended, with its offset."""
     end = middle.rfind("\n")
     return _started_lines(middle[:end]) if end >= 0 else iter(())
+
+
+def _in_long_string(text: str) -> bool:
+    """Whether a string that may span lines is open behind ``text``."""
+    return any(text.count(quote) % 2 for quote in LONG_QUOTES)
 
 
 def _indent(line: str) -> int:

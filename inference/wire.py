@@ -68,9 +68,10 @@ class InfillRequest(WireModel):
     holes: tuple[HoleSpan, ...] = Field(default=(), max_length=1)
     suffix: str = ""
     language: str = ""
+    """The editor's name for it; the embedded model goes by the text alone."""
     limits: Limits = Limits()
     n: int = Field(default=1, ge=1, le=8)
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ def unavailable(address: Address) -> Generator[None]:
         yield
     except httpx.TransportError as error:
         raise EngineUnavailable(
-            f"no engine answers at {address} ({type(error).__name__})"
+            f"no engine answers at {address}, or it went away meanwhile: try again"
         ) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from midfill.inference.errors import UsageError
+from midfill.inference.text.line_breaks import LINE_BREAK
 from midfill.inference.text.source_file import (
     offset_of,
     parse_file_and_place,
@@ -56,11 +57,20 @@ def fill(
             "--tokens",
             min=1,
             max=512,
-            help="The longest fill: 64 for a line, 256 with --to.",
+            help="The longest fill; 64 for a line, 256 for several.",
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Repeats the same alternatives.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            min=-(2**63),
+            max=2**63 - 1,
+            show_default=False,
+            help="Another one draws other alternatives.",
+        ),
+    ] = 0,
     watch: Annotated[
         bool, typer.Option("--watch", help="Show the canvas while it is denoised.")
     ] = False,
@@ -78,7 +88,7 @@ def fill(
     from midfill.lsp.fill_request import infill_request
     from midfill.lsp.fill_view import FillView, print_json
 
-    extent = Extent.LINE if to is None else Extent.LINES
+    extent = Extent.LINES if LINE_BREAK.search(text, start, end) else Extent.LINE
     request = infill_request(text, start, end, extent, tokens=tokens, n=n, seed=seed)
     view = FillView(path, text, start, end)
     final = view.show_progress(_events(request, model, device), watch=watch and not as_json)

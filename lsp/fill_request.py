@@ -8,6 +8,9 @@ from midfill.inference.wire import Extent, HoleSpan, InfillRequest, Limits
 TOKENS = {Extent.LINE: 64, Extent.LINES: 256}
 """The longest fill, unless somebody says otherwise."""
 
+LAST_REPLACED = 2
+"""Characters of the replaced text that are sent: whether it ends with a line break matters."""
+
 PATIENCE_MS = 120_000
 """Nobody types on while a command runs."""
 
@@ -25,10 +28,11 @@ def infill_request(
     """A request to replace ``text[start:end]``."""
     window = window_around(text, start, end)
     at = len(window.prefix)
+    replaced = text[start:end][-LAST_REPLACED:]
     return InfillRequest(
         prefix=window.prefix,
-        suffix=window.suffix,
-        holes=(HoleSpan(start=at, end=at, extent=extent),),
+        suffix=replaced + window.suffix,
+        holes=(HoleSpan(start=at, end=at + len(replaced), extent=extent),),
         limits=Limits(tokens=tokens or TOKENS[extent], deadline_ms=PATIENCE_MS),
         n=n,
         seed=seed,

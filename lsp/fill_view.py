@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINES_AROUND = 6
+TAB_WIDTH = 4
 KNOWN, GUESSED, MASKED, GUTTER = "bold green", "italic yellow", "bright_black", "bright_black"
 MASK = "░░"
 LINE_END = "⏎"
@@ -82,7 +83,7 @@ class FillView:
         return line.append(MASK * draft.masked, MASKED)
 
     def _numbered(self, middle: Text) -> Text:
-        before = LINE_BREAK.split(self._before)
+        before = LINE_BREAK.split(self._before.removeprefix("\ufeff"))
         after = LINE_BREAK.split(self._after)
         above, below = before[-1 - LINES_AROUND : -1], after[1 : 1 + LINES_AROUND]
         filled = Text(before[-1]).append_text(middle).append(after[0]).split(allow_blank=True)
@@ -95,6 +96,7 @@ class FillView:
             *((" ", Text(line)) for line in below),
         ]
         for number, (mark, line) in enumerate(rows, first):
+            line.expand_tabs(TAB_WIDTH)
             numbered.append(f"{mark} {number:>{width}} │ ", GUTTER).append_text(line).append("\n")
         return numbered
 

@@ -28,10 +28,8 @@ def serve(
         Path | None,
         typer.Option(help="Who may ask over TCP: one NAME TOKEN a line, read again on change."),
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="embedded, a hub id, a folder, or vllm:URL#NAME.")
-    ] = "embedded",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best by default.")] = None,
+    model: Annotated[str, typer.Option(help="Which model; see `midfill model list`.")] = "embedded",
+    device: Annotated[str | None, typer.Option(help="A torch device; cpu by default.")] = None,
     idle_minutes: Annotated[
         float, typer.Option(min=0.01, help="Unload the model after so long without a request.")
     ] = 10.0,

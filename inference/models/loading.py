@@ -87,6 +87,7 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
 def _warm_up(loaded: LoadedModel) -> None:
     """One step of each kind: pages the mapped weights in and lets the kernels set themselves up."""
+    loaded.vocabulary.agreeing(b" ")  # sorts it
     cache = loaded.model.new_cache(64)
     token = loaded.tokenizer.fim_middle
     for canvas in (

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     INSIDE_WORD = "inside-word"
     REST_OF_LINE = "rest-of-line"
     LONE_SURROGATE = "lone-surrogate"
+    EMPTY_DOCUMENT = "empty-document"
 
     @property
     def sentence(self) -> str:
@@ -28,6 +29,7 @@ class Reason(StrEnum):
 _SENTENCES = {
     Reason.INSIDE_WORD: "The cursor stands inside a word.",
     Reason.REST_OF_LINE: "The line goes on to the right of the cursor.",
+    Reason.EMPTY_DOCUMENT: "There is no text yet to go by.",
     Reason.LONE_SURROGATE: "The text holds a lone surrogate, which has no UTF-8 form.",
 }
 
@@ -72,6 +74,8 @@ def hole_at_cursor(text: str, offset: int, *, explicit: bool = False) -> Hole | 
 
 def _objection(text: str, offset: int) -> Reason | None:
     """What speaks against suggesting unasked here."""
+    if not text or text.isspace():
+        return Reason.EMPTY_DOCUMENT
     right = _REST_OF_LINE.match(text, offset)
     rest = right.group() if right else ""
     if rest[:1].isalnum() or rest[:1] == "_":

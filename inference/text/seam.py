@@ -5,6 +5,9 @@ from __future__ import annotations
 CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
+QUOTES = "\"'`"
+
+
 def join_to_rest_of_line(fill: str, rest: str) -> str | None:
     """Cut off what a one-line fill repeats of the rest of its line.
 
@@ -20,40 +23,68 @@ def join_to_rest_of_line(fill: str, rest: str) -> str | None:
     if not wanted:
         return fill.rstrip(" \t")
     if wanted[0] in CLOSERS:
-        at = before_unmatched(fill, wanted[0])
-        return None if at is None else fill[:at]
-    if wanted[0] in "\"'`":
-        return fill[: fill.find(wanted[0])] if wanted[0] in fill else None
-    at = fill.rfind(wanted)
-    if at >= 0 and not fill[at + len(wanted) :].strip():
-        return fill[:at]
-    return None
+        at = before_unmatched(fill + "\n", wanted[0])
+    elif wanted[0] in QUOTES:
+        at = _unescaped(fill, wanted[0], 0)
+    else:
+        at = start_of_ending(fill, rest)
+    return None if at is None else fill[:at]
 
 
-def join_to_lines_below(fill: str, after: str) -> str:
-    """End a fill of several lines so that ``after`` follows it well.
+def start_of_ending(line: str, rest: str) -> int | None:
+    """Where in ``line`` the ``rest`` begins that it ends with, if it does.
 
-    Blank space at the fill's end goes where a line break stands behind the hole anyway; where the
-    hole ends at a line's start, exactly one line break stays.
+    Blanks at the rest's start count together with those in front of it in the line.
     """
+    wanted = rest.rstrip()
+    visible = wanted.lstrip()
+    line = line.rstrip()
+    if not line.endswith(visible):
+        return None
+    kept = line[: len(line) - len(visible)]
+    return len(kept.rstrip() if wanted != visible else kept)
+
+
+def end_lines(fill: str, *, with_break: bool) -> str:
+    """A fill of whole lines, without blank space at its end, and with one line break if wanted."""
     if not fill.strip():
         return ""
-    if after.startswith("\n") or not after:
-        return fill.rstrip()
-    return fill.rstrip() + "\n" if fill.endswith("\n") else fill
+    return fill.rstrip() + ("\n" if with_break else "")
 
 
 def before_unmatched(fill: str, closer: str) -> int | None:
-    """The offset of the first ``closer`` that closes a bracket opened before ``fill``, if any."""
+    """The offset of the first ``closer`` that closes a bracket opened before ``fill``, if any.
+
+    Brackets in strings do not count. A quote that is not closed on its line opens no string, but as
+    long as its line is not finished it may be; then nothing is found yet.
+    """
     open_brackets: list[str] = []
-    for at, character in enumerate(fill):
-        if character in CLOSERS.values():
+    at = 0
+    while at < len(fill):
+        character = fill[at]
+        if character in QUOTES:
+            line_end = fill.find("\n", at)
+            closing = _unescaped(fill[: line_end if line_end >= 0 else None], character, at + 1)
+            if closing is not None:
+                at = closing
+            elif line_end < 0:
+                return None
+        elif character in CLOSERS.values():
             open_brackets.append(character)
         elif character in CLOSERS:
             if open_brackets and open_brackets[-1] == CLOSERS[character]:
                 open_brackets.pop()
-            elif not open_brackets and character == closer:
-                return at
             else:
-                return None
+                return at if character == closer and not open_brackets else None
+        at += 1
+    return None
+
+
+def _unescaped(text: str, quote: str, start: int) -> int | None:
+    """The offset of the first ``quote`` from ``start`` on that no backslash stands before."""
+    escaped = False
+    for at in range(start, len(text)):
+        if text[at] == quote and not escaped:
+            return at
+        escaped = text[at] == "\\" and not escaped
     return None

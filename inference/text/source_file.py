@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,14 @@ def read_source(path: Path) -> str:
         UnreadableFile: it is missing, no file, larger than 2 MB, binary, or not UTF-8.
     """
     try:
-        size = path.stat().st_size
         if path.is_dir():
             raise UnreadableFile(f"{path} is a folder; name a file in it")
-        if size > MAX_FILE_BYTES:
-            raise UnreadableFile(
-                f"{path} has {size / 1e6:.1f} MB; Midfill fills files of up to 2 MB"
-            )
-        content = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFile(f"{path} is no ordinary file; Midfill fills text")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise UnreadableFile(f"{path} is too large; Midfill fills files of up to 2 MB")
     except OSError as error:
         raise UnreadableFile(f"cannot read {path}: {error.strerror}") from None
     if b"\0" in content:

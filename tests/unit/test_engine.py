@@ -85,6 +85,21 @@ def test_several_lines_are_filled_up_to_the_suffix(engine: Engine) -> None:
     ast.parse(prefix + fill.text + suffix)
 
 
+@pytest.mark.parametrize("tokens", [5, 13, 200])
+def test_lines_that_are_replaced_never_run_into_the_next(engine: Engine, tokens: int) -> None:
+    lines = SOURCE.replace(HOLE, "sum(values) / len(values)").splitlines(keepends=True)
+    prefix, replaced, suffix = "".join(lines[:9]), "".join(lines[9:12]), "".join(lines[12:])
+    span = HoleSpan(start=len(prefix), end=len(prefix) + len(replaced), extent=Extent.LINES)
+    fill = final(
+        engine,
+        InfillRequest(
+            prefix=prefix, suffix=replaced + suffix, holes=(span,), limits=Limits(tokens=tokens)
+        ),
+    )
+    assert fill.text == "" or fill.text.endswith("\n")
+    assert not fill.text.endswith("\n\n")
+
+
 def test_a_hole_may_hold_text_that_is_replaced(engine: Engine) -> None:
     prefix, suffix = split(SOURCE.replace(HOLE, HOLE + "nonsense(1)"))
     hole = HoleSpan(start=len(prefix), end=len(prefix) + len("nonsense(1)"))

@@ -18,7 +18,6 @@ def at_cursor(marked: str, *, explicit: bool = False) -> Hole | NoHole:
 @pytest.mark.parametrize(
     "marked",
     [
-        "|",
         "x = |",
         "x = |\ny = 2\n",
         "x = |\r\nlong enough to be too much\r\n",
@@ -79,3 +78,9 @@ def test_a_hole_lies_in_the_text(text: str, data: st.DataObject) -> None:
     hole = hole_at_cursor(text, offset)
     if isinstance(hole, Hole):
         assert 0 <= hole.start <= offset <= hole.end <= len(text)
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t\n"])
+def test_an_empty_document_is_left_alone_unless_somebody_asks(text: str) -> None:
+    assert hole_at_cursor(text, 0) == NoHole(Reason.EMPTY_DOCUMENT)
+    assert hole_at_cursor(text, 0, explicit=True) == Hole(0, 0)

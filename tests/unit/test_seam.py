@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill.inference.text.seam import join_to_lines_below, join_to_rest_of_line
+from midfill.inference.text.seam import before_unmatched, end_lines, join_to_rest_of_line
 
 
 @pytest.mark.parametrize(
@@ -17,9 +17,12 @@ from midfill.inference.text.seam import join_to_lines_below, join_to_rest_of_lin
         ("f(x)):", "):", "f(x)"),
         ("a, b", ")", None),
         ("name'", "'", "name"),
+        ('\\"a"', '"', '\\"a'),
+        ('f("(")', ")", None),
+        ("f('(')):", "):", "f('(')"),
         ("a, b, c)", ", c)", "a, b"),
         ("x - 1", " + 1", None),
-        ("x + 1", " + 1", "x "),
+        ("x + 1", " + 1", "x"),
         ("a]", ")", None),
     ],
 )
@@ -36,14 +39,28 @@ def test_joining_only_ever_cuts(fill: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fill", "after", "joined"),
+    ("fill", "closer", "at"),
     [
-        ("a = 1\n    b = 2\n\n", "\nprint(a)", "a = 1\n    b = 2"),
-        ("a = 1\n\n\n", "print(a)", "a = 1\n"),
-        ("a = 1\n", "", "a = 1"),
-        ("\n\n", "x", ""),
-        ("a + ", "b", "a + "),
+        ("'('))", ")", 3),
+        ('":)")', ")", 4),
+        ('":)', ")", None),
+        ("don't)\n", ")", 5),
+        ("f(x)", ")", None),
+        ("]", ")", None),
     ],
 )
-def test_lines_end_so_that_what_follows_follows_well(fill: str, after: str, joined: str) -> None:
-    assert join_to_lines_below(fill, after) == joined
+def test_brackets_in_strings_close_nothing(fill: str, closer: str, at: int | None) -> None:
+    assert before_unmatched(fill, closer) == at
+
+
+@pytest.mark.parametrize(
+    ("fill", "with_break", "ended"),
+    [
+        ("a = 1\n    b = 2\n\n", False, "a = 1\n    b = 2"),
+        ("a = 1\n\n\n", True, "a = 1\n"),
+        ("a = 1", True, "a = 1\n"),
+        ("\n\n", True, ""),
+    ],
+)
+def test_whole_lines_end_with_one_break_or_none(fill: str, with_break: bool, ended: str) -> None:
+    assert end_lines(fill, with_break=with_break) == ended

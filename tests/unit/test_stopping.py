@@ -50,6 +50,29 @@ def test_a_closing_bracket_that_already_stands_there_ends_the_middle() -> None:
     assert rest_of_line("x)", Surroundings("print(", " + 1", "")) is None
 
 
+def test_a_line_that_ends_as_the_rest_does_ends_the_middle_before_it() -> None:
+    around = Surroundings.of("    return ", "l / len(values)\n", Extent.LINES, "tota")
+    assert rest_of_line("total / len(values)\n    x", around) == len("tota")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "replaced", "suffix", "brings_break", "line_after"),
+    [
+        ("a\n", "b\n", "c\n", True, ""),
+        ("a\n", "b\n", "\n\nc\n", True, ""),
+        ("a\n", "", "c\n", True, ""),
+        ("a\n", "", "\nc\n", False, ""),
+        ("a\n    ", "", "\nc\n", False, ""),
+        ("a\nf(", "x\ny", ")\n", False, ")"),
+    ],
+)
+def test_a_middle_of_whole_lines_brings_its_break_where_none_stands(
+    prefix: str, replaced: str, suffix: str, brings_break: bool, line_after: str
+) -> None:
+    around = Surroundings.of(prefix, suffix, Extent.LINES, replaced)
+    assert (around.brings_break, around.line_after) == (brings_break, line_after)
+
+
 def test_a_repeated_line_of_the_suffix_ends_the_middle_before_it() -> None:
     around = Surroundings.of("def f():\n    ", "\n    return total\n")
     middle = "total = 0\n    return total\n"
@@ -76,6 +99,7 @@ def test_a_first_line_counts_together_with_what_stands_before_it() -> None:
         ("def f():", "\n    return 1\n\ndef g():", 15),
         ("", "a = 1\nb = 2\n", None),
         ("    ", "a = 1\n\n    b = 2\n", None),
+        ("    ", 'x = """\nabc\n"""\n', None),
     ],
 )
 def test_a_dedent_out_of_the_holes_scope_ends_the_middle(
@@ -94,6 +118,7 @@ def test_the_earliest_end_wins() -> None:
     ("middle", "extent", "kept"),
     [
         ("a = 1\n    b = comp", Extent.LINES, "a = 1"),
+        ("    a = 1\n    b = 2\n", Extent.LINES, "    a = 1\n    b = 2"),
         ("foo(bar, ba", Extent.LINE, "foo(bar,"),
         ("foo(bar)", Extent.LINE, "foo(bar)"),
         ("half", Extent.LINE, "half"),
