@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "examples" / name for name in ("inventory.py", "intervals.py", "cart.js")]
 LANGUAGES = {".py": "python", ".js": "javascript"}
 KEYS_A_LINE = 6
-COLD_TOKENS = 500
+COLD_LINE = "            merged.append((start, end))\n"
+"""Where a file that was never seen is asked about; about 500 tokens stand before it."""
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -136,17 +137,16 @@ async def measure_warm(editor: Editor) -> list[float]:
 
 
 async def measure_cold(editor: Editor, count: int = 5) -> list[float]:
-    """Ask at the end of files that the engine has never seen, of about 500 tokens."""
+    """Ask in files of about 500 tokens that the engine has never seen."""
     taken = []
-    text = "".join(path.read_text() for path in FILES[:2])[: COLD_TOKENS * 3]
+    above, _, below = "".join(path.read_text() for path in FILES[:2]).partition(COLD_LINE)
+    indent = len(COLD_LINE) - len(COLD_LINE.lstrip())
     for number in range(count):
         uri = f"untitled:cold-{number}.py"
-        unseen = text.replace("item", f"piece_{number}").replace("interval", f"span_{number}")
-        lines = unseen.splitlines()
-        editor.open(uri, "python", "\n".join(lines) + "\n    \n")
-        milliseconds, suggestion = await editor.type_and_ask(
-            uri, types.Position(len(lines), 4), "r"
-        )
+        unseen = f"# copy {number}\n{above}"
+        editor.open(uri, "python", unseen + " " * indent + "\n" + below)
+        position = types.Position(unseen.count("\n"), indent)
+        milliseconds, suggestion = await editor.type_and_ask(uri, position, COLD_LINE.lstrip()[0])
         if suggestion:
             taken.append(milliseconds)
     return taken

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from math import floor
 
 import psutil
 
-FRESH = 2.0
+FRESH = 60.0
 """Seconds; what was measured over a longer time says little about now."""
 
-SAMPLE = 0.01
-"""Seconds to measure for when there is nothing fresh."""
+SHORTEST = 0.05
+"""Seconds; what was measured over a shorter time is mostly the editor that asks."""
+
+TAKEN = 0.7
+"""A core that others keep busy for this part of the time is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def spare_cores(cores: int, seconds: float, machine: float, process: float) -> i
         machine, process: seconds in which all cores together, and this process, were busy.
     """
     others = max(0.0, machine - process) / seconds
-    return max(1, min(cores, round(cores - others)))
+    return max(1, cores - floor(others + 1 - TAKEN))
 
 
 class SpareCores:
@@ -54,24 +58,22 @@ class SpareCores:
     def __init__(self, cores: int) -> None:
         self._cores = cores
         self._last = _Reading.now()
+        self._count = cores
 
     def count(self) -> int:
-        """How many cores the others have left lately, at least one.
+        """How many cores the others have left since this was last asked, at least one.
 
-        Takes a hundredth of a second if it was last asked more than two seconds ago.
+        All of them if that was long ago, and what it was then if that was only just now.
         """
-        if self._cores == 1:
-            return 1
-        now = _Reading.now()
-        if now.at - self._last.at > FRESH:
-            self._last = now
-        if now.at - self._last.at < SAMPLE:
-            time.sleep(SAMPLE)
-            now = _Reading.now()
-        before, self._last = self._last, now
-        return spare_cores(
-            self._cores,
-            now.at - before.at,
-            now.machine - before.machine,
-            now.process - before.process,
-        )
+        before, now = self._last, _Reading.now()
+        seconds = now.at - before.at
+        if seconds > FRESH:
+            self._count = self._cores
+        elif seconds >= SHORTEST:
+            self._count = spare_cores(
+                self._cores, seconds, now.machine - before.machine, now.process - before.process
+            )
+        else:
+            return self._count
+        self._last = now
+        return self._count

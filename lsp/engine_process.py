@@ -86,6 +86,14 @@ async def _answers(address: Address) -> bool:
     return True
 
 
+GIVE_MEMORY_BACK = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
+}
+"""For glibc: large tensors go straight back to the system instead of growing the heap for good."""
+
+
 def _spawn(command: Sequence[str], last_words: Path) -> subprocess.Popen[bytes]:
     errors = _open_private(last_words)
     try:
@@ -95,6 +103,7 @@ def _spawn(command: Sequence[str], last_words: Path) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=errors,
             close_fds=True,
+            env={**GIVE_MEMORY_BACK, **os.environ},
             # Neither the end of this window's session nor a Ctrl-C in it reaches the engine.
             start_new_session=True,
             creationflags=DETACHED,

@@ -15,7 +15,15 @@ from midfill.inference.spare_cores import SpareCores, spare_cores
 
 @pytest.mark.parametrize(
     ("machine", "process", "cores"),
-    [(0.0, 0.0, 2), (2.0, 2.0, 2), (1.0, 0.0, 1), (0.4, 0.0, 2), (2.0, 1.0, 1), (2.0, 0.0, 1)],
+    [
+        (0.0, 0.0, 2),
+        (2.0, 2.0, 2),
+        (1.0, 0.0, 1),
+        (0.6, 0.0, 2),
+        (0.8, 0.0, 1),
+        (2.0, 1.0, 1),
+        (2.0, 0.0, 1),
+    ],
 )
 def test_what_others_keep_busy_is_left_to_them(machine: float, process: float, cores: int) -> None:
     assert spare_cores(2, 1.0, machine, process) == cores
