@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import torch
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
@@ -152,6 +153,31 @@ async def measure_cold(editor: Editor, count: int = 5) -> list[float]:
     return taken
 
 
+def measure_model() -> tuple[float, float]:
+    """Milliseconds of the bare model: to encode 500 tokens, and for one 16-slot step behind them.
+
+    What everything above is made of, measured in the same run since machines differ and vary.
+    """
+    from midfill.inference.canvas import verifying_canvas
+    from midfill.inference.models.loading import load_model
+    from midfill.inference.progress import nobody_listens
+
+    model = load_model("embedded", torch.device("cpu"), nobody_listens).model
+    tokens = list(range(1000, 1500))
+    encoding, stepping = [], []
+    for _ in range(3):
+        cache = model.new_cache(1024)
+        started = time.perf_counter()
+        model.encode(tokens[:250], cache)
+        model.encode(tokens[250:], cache)
+        encoding.append(1e3 * (time.perf_counter() - started))
+    for _ in range(15):
+        started = time.perf_counter()
+        model.denoise(verifying_canvas(1, [2, 3, 4], 3), cache)
+        stepping.append(1e3 * (time.perf_counter() - started))
+    return statistics.median(encoding), statistics.median(stepping)
+
+
 def engine_process(of: psutil.Process) -> psutil.Process:
     """The engine that the language server has started."""
     for process in psutil.process_iter(["cmdline", "environ"]):
@@ -195,6 +221,12 @@ async def main() -> None:
         await editor.stop()
         engine.terminate()
         engine.wait(30)
+    encode, step = measure_model()
+    figures["bare_model_ms"] = {"encode_500_tokens": encode, "step_of_16_slots": step}
+    figures["ratios"] = {
+        "warm_to_step": percentile(warm, 0.5) / step,
+        "cold_to_encode": percentile(cold, 0.5) / encode,
+    }
     print(json.dumps(figures, indent=2))
 
 

@@ -31,7 +31,7 @@ def main(target: Path) -> None:
     view = FillView(Path("examples") / FILE, text, start, end)
     engine = Engine()
     request = infill_request(text, start, end, Extent.LINE)
-    list(engine.infill(request))  # so that the figures are those of a warm engine
+    engine.load()  # so that the figures are those of a running engine
     *drafts, final = engine.infill(request)
 
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)

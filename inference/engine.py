@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.context_cache import ContextCache
 
-CACHE_BYTES = 56 * 2**20
+CACHE_BYTES = 48 * 2**20
 """What the caches of all documents may hold; about 13 MB each with full windows."""
 
 ENCODE_CHUNK = 256
