@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midfill.kernels.adapted_linear import LowRank, adapted_linear
-from midfill.kernels.canvas_attention import attention_bias, canvas_attention
+from midfill.kernels.canvas_attention import attention_bias, canvas_attention, causal_attention
 from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary import RotaryTable, rotate
 
@@ -51,6 +51,20 @@ def test_canvas_attention_is_softmax_attention_over_what_is_visible(
             k, v = keys[head // group, seen], values[head // group, seen]
             weights = torch.softmax(k @ queries[slot, head] / math.sqrt(size), dim=0)
             torch.testing.assert_close(attended[slot, head], weights @ v, atol=1e-5, rtol=1e-4)
+
+
+@given(slots=st.integers(1, 9), group=st.sampled_from([1, 2, 7]), seed=st.integers(0, 99))
+def test_causal_attention_is_canvas_attention_over_a_causal_canvas(
+    slots: int, group: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    queries = torch.randn(slots, 2 * group, 4)
+    keys, values = torch.randn(2, slots, 4), torch.randn(2, slots, 4)
+    causal = torch.ones(slots, slots, dtype=torch.bool).tril()
+    bias = attention_bias(causal, 0, group, torch.float32)
+    torch.testing.assert_close(
+        causal_attention(queries, keys, values), canvas_attention(queries, keys, values, bias)
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -21,7 +21,7 @@ from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.interface import CanvasLogits
 from midfill.inference.noise import Noise
 from midfill.kernels.adapted_linear import adapted_linear
-from midfill.kernels.canvas_attention import attention_bias, canvas_attention
+from midfill.kernels.canvas_attention import attention_bias, canvas_attention, causal_attention
 from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary import RotaryTable, rotate
 
@@ -93,12 +93,7 @@ class EmbeddedModel:
         cache.reserve(layout.slots)
         context = len(cache)
         angles = self._rotary.at((slot_offsets(layout) + context).to(weights.device))
-        bias = attention_bias(
-            slot_visibility(layout).to(weights.device),
-            context,
-            self.architecture.query_heads // self.architecture.key_heads,
-            weights.dtype,
-        )
+        bias = self._bias(layout, context)
         hidden = self._embed(canvas)
         for layer, keys, values in zip(weights.layers, cache.keys, cache.values, strict=True):
             hidden = hidden + self._attend(
@@ -106,6 +101,17 @@ class EmbeddedModel:
             )
             hidden = hidden + self._feed_forward(hidden, layer, layout.known)
         return hidden
+
+    def _bias(self, layout: CanvasLayout, context: int) -> Tensor | None:
+        """The mask that all layers share; none for the very first tokens, which are just causal."""
+        if context == 0 and not layout.masks:
+            return None
+        return attention_bias(
+            slot_visibility(layout).to(self._weights.device),
+            context,
+            self.architecture.query_heads // self.architecture.key_heads,
+            self._weights.dtype,
+        )
 
     def _embed(self, canvas: Canvas) -> Tensor:
         weights = self._weights
@@ -118,7 +124,7 @@ class EmbeddedModel:
         hidden: Tensor,
         layer: Layer,
         angles: RotaryTable,
-        bias: Tensor,
+        bias: Tensor | None,
         keys: Tensor,
         values: Tensor,
         context: int,
@@ -136,7 +142,10 @@ class EmbeddedModel:
         end = context + slots
         keys[:, context:end] = key.transpose(0, 1)
         values[:, context:end] = value.view(slots, shape.key_heads, -1).transpose(0, 1)
-        attended = canvas_attention(query, keys[:, :end], values[:, :end], bias)
+        if bias is None:
+            attended = causal_attention(query, keys[:, :end], values[:, :end])
+        else:
+            attended = canvas_attention(query, keys[:, :end], values[:, :end], bias)
         return adapted_linear(attended, layer.o, None, layer.o_adapter, known)
 
     def _feed_forward(self, hidden: Tensor, layer: Layer, known: int) -> Tensor:
