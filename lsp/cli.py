@@ -9,7 +9,9 @@ import typer
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.version import version
+from midfill.lsp.corpus_command import app as corpus_app
 from midfill.lsp.doctor import doctor
+from midfill.lsp.eval_command import eval_suite
 from midfill.lsp.fill_command import fill
 from midfill.lsp.model_commands import app as model_app
 from midfill.lsp.serve_command import serve
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command()(fill)
 app.command()(serve)
 app.command()(doctor)
+app.command("eval")(eval_suite)
+app.add_typer(corpus_app, name="corpus")
 app.add_typer(model_app, name="model")
 
 

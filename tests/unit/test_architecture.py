@@ -24,7 +24,16 @@ TORCH_FREE = (
 )
 """What the language server may share with the engine."""
 
-COMMANDS = ("cli", "doctor", "doctor_checks", "fill_command", "model_commands", "serve_command")
+COMMANDS = (
+    "cli",
+    "corpus_command",
+    "doctor",
+    "doctor_checks",
+    "eval_command",
+    "fill_command",
+    "model_commands",
+    "serve_command",
+)
 """Modules of the command line; they may import the engine, but only when it is needed."""
 
 FOR_COMMANDS = (

@@ -1,0 +1,47 @@
+"""What ships: the engine fills the hole and finds its end itself (free length)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midfill.inference.errors import EngineUnavailable
+from midfill.inference.evaluation.arms.asking import request_of
+from midfill.inference.evaluation.problems import Filled
+from midfill.inference.wire import Final
+
+if TYPE_CHECKING:
+    from midfill.inference.engine import Engine
+    from midfill.inference.evaluation.arms.own_text import OwnText
+    from midfill.inference.evaluation.problems import Problem
+
+
+class Midfill:
+    """The engine's own fill.
+
+    The engine does not hand out the log-probability of each token or how many guesses held, so
+    these are taken from the same greedy text written once more, outside the time that is measured.
+    """
+
+    name = "midfill"
+
+    def __init__(self, engine: Engine, own: OwnText) -> None:
+        self._engine, self._own = engine, own
+
+    def fill(self, problem: Problem) -> Filled:
+        final = None
+        for event in self._engine.infill(request_of(problem)):
+            if isinstance(event, Final):
+                final = event
+        if final is None:
+            raise EngineUnavailable("the engine ended without an answer")
+        text, _ = self._own.of(problem)
+        text.reach(final.tokens)
+        return Filled(
+            text=final.text,
+            tokens=final.tokens,
+            steps=final.steps,
+            ms=final.ms.total - final.ms.load,
+            log_probabilities=tuple(text.log_probabilities[: final.tokens]),
+            stop=final.stop,
+            accepted=text.accepted(final.tokens),
+        )
