@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from midfill.inference.canvas import CanvasLayout
     from midfill.inference.choosing import Chooser
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.healing import Healing
@@ -76,32 +75,19 @@ def denoise(
     held = tuple(believed)
     place = 0
     while True:
-        logits = model.denoise(canvas, cache)
+        predictions = model.denoise(canvas, cache)
         accepted, tokens, log_probabilities = _verify(
-            logits.known, held, place, sampler, choose, healing
+            predictions.logits, held, place, sampler, choose, healing
         )
         last_certain = canvas.layout.first_read + accepted
         model.keep(canvas, last_certain + 1, cache)
-        guesses = _guesses(logits.masks, canvas.layout, last_certain)
+        guesses = model.guess(canvas, predictions, last_certain, tokens[-1])
         yield Step(tokens, log_probabilities, guesses)
         for token in tokens:
             healing = healing.after(token)
         place += len(tokens)
         held = guesses
         canvas = verifying_canvas(tokens[-1], guesses, masks)
-
-
-def _guesses(logits: Tensor, layout: CanvasLayout, last_certain: int) -> tuple[int, ...]:
-    """What the group of masks behind a known slot guesses; nothing if none stands there.
-
-    Args:
-        logits: (groups, masks, vocab).
-        layout: the canvas's.
-        last_certain: the known slot.
-    """
-    if last_certain not in layout.behind:
-        return ()
-    return tuple(logits[layout.behind.index(last_certain)].argmax(-1).tolist())
 
 
 def _verify(

@@ -25,7 +25,7 @@ class LowRank:
 
 
 def adapted_linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None, adapter: LowRank, known: int
+    x: Tensor, weight: Tensor, bias: Tensor | None, adapter: LowRank | None, known: int
 ) -> Tensor:
     """``x Wᵀ + b``, and on the rows from ``known`` on also ``(x A) B``.
 
@@ -33,7 +33,7 @@ def adapted_linear(
         x: (rows, width_in); the first ``known`` rows are known tokens, the others mask slots.
         weight: (width_out, width_in), the base's.
         bias: (width_out,) or none.
-        adapter: the low-rank update for mask rows.
+        adapter: the low-rank update for mask rows, if there is one.
         known: how many rows compute exactly what the base computes.
 
     Returns:
@@ -42,6 +42,6 @@ def adapted_linear(
     Source: low-rank adapters, arXiv 2106.09685; gated to mask positions, arXiv 2507.11851.
     """
     y = F.linear(x, weight, bias)
-    if known < x.shape[0]:
+    if adapter is not None and known < x.shape[0]:
         y[known:] += (x[known:] @ adapter.a) @ adapter.b
     return y

@@ -15,6 +15,7 @@ from midfill.lsp.eval_command import eval_suite
 from midfill.lsp.fill_command import fill
 from midfill.lsp.model_commands import app as model_app
 from midfill.lsp.serve_command import serve
+from midfill.lsp.train_command import train
 
 app = typer.Typer(
     name="midfill",
@@ -28,6 +29,7 @@ app.command()(fill)
 app.command()(serve)
 app.command()(doctor)
 app.command("eval")(eval_suite)
+app.command()(train)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(model_app, name="model")
 

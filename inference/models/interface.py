@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CanvasLogits:
+class CanvasPredictions:
     """What one forward pass over a canvas predicts.
 
     Attributes:
-        known: (read, vocab) float32; row ``i`` predicts the token behind known slot
+        logits: (read, vocab) float32; row ``i`` predicts the token behind known slot
             ``layout.first_read + i``.
-        masks: (groups, masks, vocab) float32; mask ``j`` (from 0) of a group predicts the token
-            ``j + 2`` places behind the known slot that the group stands behind.
+        known_states: (read, width), the states that these logits come from.
+        mask_states: (groups, masks, width), those of the mask slots; mask ``j`` (from 0) of a group
+            is about the token ``j + 2`` places behind the known slot that the group stands behind.
     """
 
-    known: Tensor
-    masks: Tensor
+    logits: Tensor
+    known_states: Tensor
+    mask_states: Tensor
 
 
 class DenoisingModel(Protocol):
@@ -49,8 +51,24 @@ class DenoisingModel(Protocol):
         """Append ``tokens`` to the context."""
         ...
 
-    def denoise(self, canvas: Canvas, cache: ContextCache) -> CanvasLogits:
+    def denoise(self, canvas: Canvas, cache: ContextCache) -> CanvasPredictions:
         """Predict the canvas's slots. The context is left as it is."""
+        ...
+
+    def guess(
+        self, canvas: Canvas, predictions: CanvasPredictions, known: int, certain: int
+    ) -> tuple[int, ...]:
+        """What the masks behind a known slot guess, given the token that is certain to follow it.
+
+        Args:
+            canvas: the canvas.
+            predictions: what `denoise` made of it.
+            known: the known slot.
+            certain: the token behind it.
+
+        Returns:
+            The tokens behind the certain one; none if no group stands behind that slot.
+        """
         ...
 
     def keep(self, canvas: Canvas, count: int, cache: ContextCache) -> None:

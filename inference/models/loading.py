@@ -10,11 +10,12 @@ import torch
 from midfill.inference.canvas import first_canvas, verifying_canvas
 from midfill.inference.errors import UsageError
 from midfill.inference.healing import Vocabulary
+from midfill.inference.models.embedded.adapter import read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.files import ensure_files
 from midfill.inference.models.embedded.model import EmbeddedModel
-from midfill.inference.models.embedded.weights import assemble, read_adapter, read_tensors
+from midfill.inference.models.embedded.weights import Weights, assemble_base, read_tensors
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
 
@@ -59,20 +60,20 @@ def load_model(name: str, device: torch.device, listener: ProgressListener) -> L
     files = ensure_files(listener)
     listener(Progress("loading the embedded model"))
     architecture = Architecture()
-    weights = assemble(
+    base = assemble_base(
         read_tensors(files.weights),
         EmbeddingRows(files.weights),
-        read_adapter(files.adapter),
         architecture,
         dtype=fastest_dtype(device),
         device=device,
     )
+    weights = Weights.assemble(base, read_adapter(files.adapter), architecture)
     tokenizer = Tokenizer(files.tokenizer)
     loaded = LoadedModel(
         EmbeddedModel(weights, architecture),
         tokenizer,
         Vocabulary(tokenizer.vocabulary_bytes),
-        masks=min(MASKS, weights.masks_trained),
+        masks=min(MASKS, weights.adapter.masks),
     )
     _warm_up(loaded)
     return loaded
@@ -94,4 +95,5 @@ def _warm_up(loaded: LoadedModel) -> None:
         first_canvas([token], loaded.masks),
         verifying_canvas(token, [token] * loaded.masks, loaded.masks),
     ):
-        loaded.model.denoise(canvas, cache)
+        predictions = loaded.model.denoise(canvas, cache)
+        loaded.model.guess(canvas, predictions, canvas.layout.behind[-1], token)

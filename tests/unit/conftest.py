@@ -35,18 +35,19 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
     """The embedded model in float32, straight from the GGUF file, for exact comparisons."""
     import torch
 
+    from midfill.inference.models.embedded.adapter import read_adapter
     from midfill.inference.models.embedded.architecture import Architecture
     from midfill.inference.models.embedded.gguf_layout import dequantised_tensors
     from midfill.inference.models.embedded.model import EmbeddedModel
-    from midfill.inference.models.embedded.weights import assemble, read_adapter
+    from midfill.inference.models.embedded.weights import Weights, assemble_base
 
     base = dict(dequantised_tensors(embedded_files.gguf, torch.float32))
-    weights = assemble(
+    assembled = assemble_base(
         base,
         lambda tokens: base["embedding"][torch.tensor(tokens)],
-        read_adapter(embedded_files.adapter),
         Architecture(),
         dtype=torch.float32,
         device=torch.device("cpu"),
     )
-    return EmbeddedModel(weights)
+    adapter = read_adapter(embedded_files.adapter)
+    return EmbeddedModel(Weights.assemble(assembled, adapter, Architecture()))

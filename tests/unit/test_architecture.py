@@ -33,6 +33,7 @@ COMMANDS = (
     "fill_command",
     "model_commands",
     "serve_command",
+    "train_command",
 )
 """Modules of the command line; they may import the engine, but only when it is needed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from midfill.inference.progress import ProgressListener, nobody_listens
 
 ADAPTER = Path(__file__).with_name("adapter.safetensors")
 """Ships with the package."""
+
+ADAPTER_VARIABLE = "MIDFILL_ADAPTER"
+"""The environment variable that names an adapter to use instead, such as one of `midfill train`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,12 @@ def embedded_folder() -> ModelFolder:
     )
 
 
+def adapter_file() -> Path:
+    """The adapter in use."""
+    chosen = os.environ.get(ADAPTER_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else ADAPTER
+
+
 def ensure_files(
     listener: ProgressListener = nobody_listens, *, pull: bool = True
 ) -> EmbeddedFiles:
@@ -68,5 +78,5 @@ def ensure_files(
         gguf=folder.path / published.WEIGHTS.name,
         weights=folder.path / prepare.WEIGHTS.name,
         tokenizer=folder.path / prepare.TOKENIZER.name,
-        adapter=ADAPTER,
+        adapter=adapter_file(),
     )
