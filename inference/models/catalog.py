@@ -68,7 +68,7 @@ EMBEDDED = CatalogEntry(
     adapter=Adapter(
         path=ADAPTER,
         licence="Apache-2.0",
-        description="4 masks that enter at layer 8, rank 32 from there on, a sampler head; bfloat16",
+        description="4 masks entering at layer 8, rank 32 from there on, a sampler head; bfloat16",
         figures=(
             ("tokens a step on held-out files, 3 guesses a step", "2.45"),
             (
