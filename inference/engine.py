@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from midfill.inference.choosing import chooser
-from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory, UsageError
+from midfill.inference.devices import torch_device
+from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory
 from midfill.inference.filling import Fill, Task, fill_hole
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.loading import LoadedModel, load_model, model_name
@@ -87,7 +88,7 @@ class Engine:
             UsageError: there is no such model or device.
         """
         self.model = model_name(model)
-        self._device = _device(device)
+        self._device = torch_device(device)
         self._loaded: LoadedModel | None = None
         self._contexts = PrefixCache(CACHE_BYTES)
         self._spare_cores = SpareCores(torch.get_num_threads())
@@ -264,12 +265,3 @@ def _refuse_lone_surrogates(*texts: str) -> None:
                 f"the text holds a lone surrogate at character {error.start}, "
                 "which has no UTF-8 form; remove it"
             ) from None
-
-
-def _device(name: str | None) -> torch.device:
-    try:
-        device = torch.device(name or "cpu")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"there is no device {name!r} here; try --device cpu") from None
-    return device

@@ -68,18 +68,19 @@ def train(
     What it writes never changes, only how many steps it takes. Stop it whenever you like; the same
     command goes on from the last checkpoint.
     """
-    from midfill.inference.training.session import train_on_corpus, train_on_repository
+    from midfill.inference.training.session import Choices, train_on_corpus, train_on_repository
     from midfill.lsp.progress_view import progress_view
 
-    with progress_view() as listener:
-        if on is not None:
-            folder, outcome = train_on_repository(
-                on, recipe=recipe, out=out, targets=targets, device=device, listener=listener
-            )
-        else:
-            folder, outcome = train_on_corpus(
-                corpus, recipe=recipe, out=out, targets=targets, device=device, listener=listener
-            )
+    choices = Choices(recipe, out, targets, device)
+    try:
+        with progress_view() as listener:
+            if on is not None:
+                folder, outcome = train_on_repository(on, choices, listener)
+            else:
+                folder, outcome = train_on_corpus(corpus, choices, listener)
+    except KeyboardInterrupt:
+        print("midfill: stopped; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(130) from None
     _print(folder, outcome)
 
 

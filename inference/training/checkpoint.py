@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from midfill.inference.downloads.cache_folder import FULL
-from midfill.inference.errors import MidfillError, NoSpace
 from midfill.inference.training.errors import CheckpointUnusable
+from midfill.inference.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 NAME = "checkpoint.safetensors"
 FORMAT = "1"
 
+START_AGAIN = "start again by --restart, or name another folder by --out"
+
 
 @dataclass(slots=True)
 class RunState:
@@ -33,6 +34,7 @@ class RunState:
 
     Attributes:
         recipe: of the run, as JSON.
+        corpus: the fingerprint of what it learns from.
         rounds: rollouts gone through.
         steps: optimiser steps made.
         targets: mask slots trained.
@@ -47,6 +49,7 @@ class RunState:
     parameters: dict[str, Tensor]
     averaged: dict[str, Tensor]
     guess_tokens: Tensor
+    corpus: str = ""
     moments: dict[str, Tensor] = field(default_factory=dict)
     rounds: int = 0
     steps: int = 0
@@ -55,7 +58,7 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-_FIGURES = ("rounds", "steps", "targets", "seconds", "history", "recipe")
+_FIGURES = ("rounds", "steps", "targets", "seconds", "history", "recipe", "corpus")
 _GROUPS = ("parameters", "averaged", "moments")
 
 
@@ -73,19 +76,8 @@ def write_checkpoint(folder: Path, state: RunState) -> None:
     }
     tensors["guess_tokens"] = state.guess_tokens
     figures = {name: getattr(state, name) for name in _FIGURES}
-    partial = folder / f"{NAME}.partial"
-    try:
+    with written_whole(folder / NAME) as partial:
         save_file(tensors, partial, {"format": FORMAT, "figures": json.dumps(figures)})
-        partial.replace(folder / NAME)
-    except (OSError, SafetensorError) as error:
-        if _is_full(error):
-            raise NoSpace(
-                f"the disk of {folder} is full: make room and run the same command again; "
-                "it goes on from the last checkpoint, which is still there"
-            ) from error
-        raise MidfillError(f"no checkpoint can be written to {folder} ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_checkpoint(folder: Path) -> RunState | None:
@@ -103,21 +95,19 @@ def read_checkpoint(folder: Path) -> RunState | None:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise CheckpointUnusable(
-                    f"{path} is from another version of Midfill: name another folder by --out"
+                    f"{path} is from another version of Midfill: {START_AGAIN}"
                 )
             figures = json.loads(metadata["figures"])
-            guess_tokens = file.get_tensor("guess_tokens")
+            guess_tokens = file.get_tensor("guess_tokens").clone()
             for key in file.keys():  # noqa: SIM118
                 group, _, name = key.partition(".")
                 if group in groups:
-                    groups[group][name] = file.get_tensor(key)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointUnusable(
-            f"{path} is damaged ({error}): delete it to start again, "
-            "or name another folder by --out"
-        ) from None
-    fields: dict[str, Any] = {**groups, **figures}
-    return RunState(**fields, guess_tokens=guess_tokens)
+                    # A copy: training changes it in place, and the file is soon replaced.
+                    groups[group][name] = file.get_tensor(key).clone()
+        return RunState(**groups, **figures, guess_tokens=guess_tokens)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointUnusable(f"{path} is damaged ({reason}): {START_AGAIN}") from None
 
 
 def need_same_shapes(state: RunState, expected: dict[str, torch.Size], folder: Path) -> None:
@@ -131,17 +121,9 @@ def need_same_shapes(state: RunState, expected: dict[str, torch.Size], folder: P
             raise CheckpointUnusable(
                 f"the checkpoint in {folder} is of another shape than the recipe: {name} is "
                 f"{_shape(found.get(name))} there and {_shape(expected.get(name))} here; "
-                "use its recipe, or name another folder by --out"
+                f"go on with its own recipe, {START_AGAIN}"
             )
 
 
 def _shape(size: torch.Size | None) -> str:
     return "missing" if size is None else "×".join(str(length) for length in size)
-
-
-def _is_full(error: BaseException) -> bool:
-    """safetensors reports the operating system's error as text."""
-    number = getattr(error, "errno", None)
-    return number in FULL or any(
-        sign in str(error) for sign in ("No space left", "os error 28", "quota")
-    )

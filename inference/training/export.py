@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from midfill.inference.errors import MidfillError
 from midfill.inference.models.embedded.adapter import FORMAT
+from midfill.inference.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +21,7 @@ def export_adapter(path: Path, state: RunState, shape: Shape) -> None:
     """Write the averaged weights in bfloat16; the old file survives a failure.
 
     Raises:
+        NoSpace: the disk is full.
         MidfillError: the file cannot be written.
     """
     tensors = {
@@ -35,11 +35,5 @@ def export_adapter(path: Path, state: RunState, shape: Shape) -> None:
         "targets": str(state.targets),
         "licence": "Apache-2.0",
     }
-    partial = path.with_name(f"{path.name}.partial")
-    try:
+    with written_whole(path) as partial:
         save_file(tensors, partial, metadata)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise MidfillError(f"the adapter cannot be written to {path} ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from midfill.inference.training.whole_file import written_whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -32,4 +34,5 @@ def draw_learning_curve(path: Path, history: Sequence[dict[str, Any]]) -> None:
         axes.set_xlabel("trained targets, thousands")
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, format="png", dpi=120)
+    with written_whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=120)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from midfill.inference.training.errors import RecipeInvalid
 
@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _rising(span: tuple[int, int]) -> tuple[int, int]:
+    if span[0] > span[1]:
+        raise ValueError("the least comes first, then the most")
+    return span
+
+
+_Count = Annotated[int, Field(ge=0, le=2048)]
+_Weight = Annotated[float, Field(gt=0)]
+_Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class WindowSizes(_Section):
@@ -29,7 +40,8 @@ class Data(_Section):
     """What the guesses are learnt from.
 
     Attributes:
-        languages: how often each is drawn; the ones left out are not.
+        languages: how often each is drawn; the ones left out are not. Without any all are, by how
+            much is written in them.
         windows: the kinds of window, and how often each is drawn.
         windows_per_round: contexts that are encoded together; all of one kind.
         middle: tokens between prefix and suffix, at least and at most.
@@ -37,10 +49,12 @@ class Data(_Section):
         continuation: tokens of it.
     """
 
-    languages: dict[str, float] = {"python": 1.0}
-    windows: tuple[WindowSizes, ...] = (WindowSizes(suffix=48, prefix=120),)
+    languages: dict[str, _Weight] = {"python": 1.0}
+    windows: Annotated[tuple[WindowSizes, ...], Field(min_length=1)] = (
+        WindowSizes(suffix=48, prefix=120),
+    )
     windows_per_round: int = Field(default=64, ge=1)
-    middle: tuple[int, int] = (16, 96)
+    middle: Annotated[tuple[_Count, _Count], AfterValidator(_rising)] = (16, 96)
     targets: Literal["greedy", "text"] = "greedy"
     continuation: int = Field(default=64, ge=8, le=1024)
 
@@ -84,10 +98,10 @@ class Optimisation(_Section):
     passes: float = Field(default=0.8, gt=0, le=4)
     learning_rate: float = Field(default=7e-4, gt=0)
     sampler_learning_rate: float = Field(default=1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[_Beta, _Beta] = (0.9, 0.98)
     warm_up: int = Field(default=4000, ge=0)
     decay: float = Field(default=0.4, ge=0, le=1)
-    distance_weights: tuple[float, ...] = (1.0, 0.7, 0.5, 0.35)
+    distance_weights: Annotated[tuple[_Weight, ...], Field(min_length=1)] = (1.0, 0.7, 0.5, 0.35)
     smoothing: float = Field(default=0.98, ge=0, lt=1)
     clip: float = Field(default=1.0, gt=0)
 
@@ -110,11 +124,11 @@ class Recipe(_Section):
     """A whole training run.
 
     Attributes:
-        start: "scratch", or "shipped" to go on from the adapter in the package.
+        start: "scratch", or "shipped" to go on from the adapter in use, whose shape it then has.
         seed: of everything that is drawn.
     """
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=2**31)
     start: Literal["scratch", "shipped"] = "scratch"
     data: Data = Data()
     shape: Shape = Shape()
@@ -132,10 +146,28 @@ def read_recipe(path: Path) -> Recipe:
         content = tomllib.loads(path.read_text("utf-8"))
         return Recipe.model_validate(content)
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeInvalid(f"the recipe {path} cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise RecipeInvalid(f"the recipe {path} cannot be read ({reason})") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeInvalid(f"the recipe {path} is no TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecipeInvalid(f"the recipe {path}: {where}: {first['msg']}") from None
+        what = "unknown" if first["type"] == "extra_forbidden" else first["msg"]
+        raise RecipeInvalid(f"the recipe {path}: {where}: {what}") from None
+
+
+def first_difference(one: Recipe, other: Recipe) -> str | None:
+    """Where two recipes differ first, in words; how long a run is does not count."""
+    return _difference(one.model_dump(), other.model_dump(), "")
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any], inside: str) -> str | None:
+    for name, value in one.items():
+        where, theirs = f"{inside}{name}", other[name]
+        if where == "optimisation.targets" or value == theirs:
+            continue
+        if isinstance(value, dict) and value.keys() == theirs.keys():
+            return _difference(value, theirs, f"{where}.")
+        return f"{where} is {value} there and {theirs} here"
+    return None

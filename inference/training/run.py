@@ -26,6 +26,7 @@ from midfill.inference.training.optimiser import Optimiser, distance_weights, gu
 from midfill.inference.training.recipe import Recipe
 from midfill.inference.training.rollout import Teacher
 from midfill.inference.training.student import Student, initial_parameters
+from midfill.inference.training.whole_file import written_whole
 from midfill.inference.training.windows import WindowSource
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 SMOOTHED_LOSS = 0.95
 ADAPTER = "adapter.safetensors"
 CURVE = "learning_curve.png"
+HISTORY = "history.json"
+
+SAID_EVERY = 15.0
+"""Seconds between two progress lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Run:
         self._folder = folder
         self._listener = listener
         self._message = "reading the corpus"
+        self._said_at = 0.0
+        self._timed_targets = 0
         self._windows = WindowSource(corpus.train, recipe.data, tokenizer)
         self._held_out_windows = WindowSource(
             corpus.held_out or corpus.train, recipe.data, tokenizer
@@ -104,6 +111,7 @@ class Run:
         self.state = self._resumed(architecture) or self._begun(
             corpus, architecture, tokenizer, shipped
         )
+        self._timed_targets = self.state.targets
         self._student = Student(
             base, architecture, recipe.shape, self.state.parameters, self.state.guess_tokens
         )
@@ -185,6 +193,7 @@ class Run:
             loss = self._train_round(loss)
             state.rounds += 1
             state.seconds += monotonic() - started
+            self._timed_targets = state.targets
             if state.targets - state.history[-1]["targets"] >= recipe.held_out.every:
                 self._measure(loss)
             write_checkpoint(self._folder, state)
@@ -195,7 +204,7 @@ class Run:
 
     def _train_round(self, loss: float | None) -> float:
         recipe, state = self._recipe.optimisation, self.state
-        self._message = self._progress_line(loss, "encoding contexts")
+        self._say(loss, "encoding contexts")
         rollout = self._rollout(
             self._windows,
             f"{self._recipe.seed}/{state.rounds}",
@@ -222,7 +231,7 @@ class Run:
             state.targets += chosen.numel() * masks
             value = float(now.detach())
             loss = value if loss is None else SMOOTHED_LOSS * loss + (1 - SMOOTHED_LOSS) * value
-            self._message = self._progress_line(loss, "training")
+            self._say(loss, "training")
             self._working()
             if state.targets >= recipe.targets:
                 break
@@ -241,7 +250,7 @@ class Run:
 
     def _measure(self, loss: float | None) -> None:
         """Measure the averaged adapter, note it, draw the curve and export what there is."""
-        self._message = self._progress_line(loss, "measuring")
+        self._say(loss, "measuring")
         if self._held_out is None:
             count = self._recipe.held_out.windows
             self._held_out = self._rollout(self._held_out_windows, "held-out", count)
@@ -259,11 +268,16 @@ class Run:
         )
         export_adapter(self._folder / ADAPTER, self.state, self._recipe.shape)
         draw_learning_curve(self._folder / CURVE, self.state.history)
-        (self._folder / "history.json").write_text(json.dumps(self.state.history, indent=1) + "\n")
-        self._message = self._progress_line(loss, "measured")
+        with written_whole(self._folder / HISTORY) as partial:
+            partial.write_text(json.dumps(self.state.history, indent=1) + "\n", "utf-8")
+        self._say(loss, "measured", at_once=True)
         self._working()
 
-    def _progress_line(self, loss: float | None, doing: str) -> str:
+    def _say(self, loss: float | None, doing: str, *, at_once: bool = False) -> None:
+        """Put a new progress line up, not too often."""
+        if not at_once and monotonic() - self._said_at < SAID_EVERY:
+            return
+        self._said_at = monotonic()
         state, total = self.state, self._recipe.optimisation.targets
         parts = [f"{state.targets:,} of {total:,} targets", doing]
         if loss is not None:
@@ -274,12 +288,20 @@ class Run:
                 f"held-out: 1st guess {last['right'][0]:.1%}, "
                 f"{last['tokens_per_step'][-1]:.2f} tokens a step"
             )
-        return ", ".join(parts)
+        if state.seconds:
+            pace = self._timed_targets / state.seconds
+            parts.append(f"{pace:.0f} targets/s, {_minutes((total - state.targets) / pace)} left")
+        self._message = ", ".join(parts)
 
     def _working(self) -> None:
         state = getattr(self, "state", None)
         done = state.targets / self._recipe.optimisation.targets if state else None
         self._listener(Progress(self._message, done))
+
+
+def _minutes(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _acceptance(state: RunState, index: int) -> Acceptance:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
+from midfill.inference.devices import torch_device
 from midfill.inference.downloads.cache_folder import cache_folder, make_folder
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.embedded.adapter import read_adapter
@@ -20,6 +20,11 @@ from midfill.inference.tokenizer import Tokenizer
 from midfill.inference.training.corpus.manifest import default_folder
 from midfill.inference.training.corpus.reader import read_corpus
 from midfill.inference.training.corpus.repository import read_repository
+from midfill.inference.training.fitting_recipe import (
+    with_languages_of,
+    with_shape_of,
+    with_windows_for,
+)
 from midfill.inference.training.recipe import Recipe, read_recipe
 from midfill.inference.training.run import Outcome, Run
 
@@ -31,35 +36,39 @@ RECIPE = Path(__file__).with_name("recipe.toml")
 REPOSITORY_RECIPE = Path(__file__).with_name("repository_recipe.toml")
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user chose; what is left out has its default.
+
+    Attributes:
+        recipe: a TOML file.
+        out: the run's folder.
+        targets: instead of the recipe's.
+        device: a torch device.
+    """
+
+    recipe: Path | None = None
+    out: Path | None = None
+    targets: int | None = None
+    device: str | None = None
+
+
 def train_on_corpus(
-    corpus: Path | None,
-    *,
-    recipe: Path | None,
-    out: Path | None,
-    targets: int | None,
-    device: str | None,
-    listener: ProgressListener,
+    corpus: Path | None, choices: Choices, listener: ProgressListener
 ) -> tuple[Path, Outcome]:
     """Train on a corpus that was built; returns the run's folder and what it came to.
 
     Raises:
         CorpusUnusable, RecipeInvalid, CheckpointUnusable, NoSpace: see `Run`.
     """
-    chosen = _with_targets(read_recipe(recipe or RECIPE), targets)
+    recipe = read_recipe(choices.recipe or RECIPE)
     listener(Progress("reading the corpus"))
     texts = read_corpus(corpus or default_folder())
-    folder = out or cache_folder() / "training" / "embedded"
-    return folder, _run(chosen, texts, folder, device, listener)
+    return _run(recipe, texts, "embedded", choices, listener)
 
 
 def train_on_repository(
-    repository: Path,
-    *,
-    recipe: Path | None,
-    out: Path | None,
-    targets: int | None,
-    device: str | None,
-    listener: ProgressListener,
+    repository: Path, choices: Choices, listener: ProgressListener
 ) -> tuple[Path, Outcome]:
     """Adapt to the source files of a folder, on from the adapter in use.
 
@@ -67,41 +76,36 @@ def train_on_repository(
         CorpusUnusable: there is nothing to learn from.
         RecipeInvalid, CheckpointUnusable, NoSpace: see `Run`.
     """
-    chosen = _with_targets(read_recipe(recipe or REPOSITORY_RECIPE), targets)
+    recipe = read_recipe(choices.recipe or REPOSITORY_RECIPE)
     listener(Progress(f"reading {repository}"))
-    texts = read_repository(repository, chosen.seed)
-    languages = {file.language: 1.0 for file in texts.train}
-    for language in languages:
-        languages[language] = float(sum(len(f.text) for f in texts.train if f.language == language))
-    data = chosen.data.model_copy(update={"languages": languages})
-    chosen = chosen.model_copy(update={"data": data})
+    texts = read_repository(repository, recipe.seed)
+    recipe = with_windows_for(with_languages_of(recipe, texts), texts)
     name = repository.resolve().name or "repository"
-    folder = out or cache_folder() / "training" / name
-    return folder, _run(chosen, texts, folder, device, listener)
-
-
-def _with_targets(recipe: Recipe, targets: int | None) -> Recipe:
-    if targets is None:
-        return recipe
-    optimisation = recipe.optimisation.model_copy(update={"targets": targets})
-    return recipe.model_copy(update={"optimisation": optimisation})
+    return _run(recipe, texts, name, choices, listener)
 
 
 def _run(
-    recipe: Recipe, corpus: Corpus, folder: Path, device: str | None, listener: ProgressListener
-) -> Outcome:
+    recipe: Recipe, corpus: Corpus, name: str, choices: Choices, listener: ProgressListener
+) -> tuple[Path, Outcome]:
+    device = torch_device(choices.device)
+    folder = choices.out or cache_folder() / "training" / name
     make_folder(folder)
     files = ensure_files(listener)
-    architecture, place = Architecture(), torch.device(device or "cpu")
+    shipped = read_adapter(files.adapter) if recipe.start == "shipped" else None
+    if shipped is not None:
+        recipe = with_shape_of(recipe, shipped)
+    if choices.targets is not None:
+        optimisation = recipe.optimisation.model_copy(update={"targets": choices.targets})
+        recipe = recipe.model_copy(update={"optimisation": optimisation})
+    architecture = Architecture()
     with memory_errors():
         base = assemble_base(
             read_tensors(files.weights),
             EmbeddingRows(files.weights),
             architecture,
-            dtype=fastest_dtype(place),
-            device=place,
+            dtype=fastest_dtype(device),
+            device=device,
         )
-        shipped = read_adapter(files.adapter) if recipe.start == "shipped" else None
         run = Run(
             recipe,
             corpus,
@@ -112,4 +116,4 @@ def _run(
             shipped=shipped,
             listener=listener,
         )
-        return run.finish()
+        return folder, run.finish()
