@@ -13,6 +13,8 @@ class Progress:
     message: str
     fraction: float | None = None
     """0 to 1."""
+    figures: str = ""
+    """What else is worth knowing; may change all the time, which the message does not."""
 
 
 ProgressListener = Callable[[Progress], None]

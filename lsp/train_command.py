@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,49 +10,74 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from midfill.inference.training.run import Outcome
 
+LINE_EVERY = 15.0
+"""Seconds between two lines of progress, off a terminal."""
 
 On = Annotated[
     Path | None,
     typer.Option(
         "--on",
         metavar="FOLDER",
-        help="Adapt to the code of this folder, starting from the adapter in use.",
+        help="Adapt to the source files of this folder, on from the adapter in use; "
+        "takes minutes rather than hours.",
         show_default=False,
     ),
 ]
 CorpusFolder = Annotated[
     Path | None,
     typer.Option(
+        "--corpus",
         metavar="FOLDER",
-        help="What `midfill corpus build` made; the cache folder's corpus unless given.",
+        help="Train on this, which `midfill corpus build` made; "
+        "the cache folder's corpus unless given.",
         show_default=False,
     ),
 ]
 RecipeFile = Annotated[
     Path | None,
     typer.Option(
+        "--recipe",
         metavar="FILE",
-        help="A TOML file that says how; the package's own unless given.",
+        help="A TOML file that says how; one of the package's own unless given.",
         show_default=False,
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
+        "--out",
         metavar="FOLDER",
-        help="Where the run keeps its checkpoint, its learning curve and the adapter. "
-        "A run that is there already goes on.",
+        help="Where the run keeps its checkpoint, its learning curve and the adapter; "
+        "a place in the cache folder unless given.",
         show_default=False,
     ),
 ]
 Targets = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Mask slots to train, instead of the recipe's number."),
+    typer.Option(
+        "--targets",
+        min=1,
+        metavar="N",
+        help="Mask slots to train in all, instead of the recipe's number; "
+        "a run that is complete goes on if there are more.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[
-    str | None, typer.Option("--device", metavar="D", help="A torch device.", show_default=False)
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="D",
+        help="A torch device, such as cpu or cuda; cpu unless given.",
+        show_default=False,
+    ),
+]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Forget the run that is in the folder, and start again.")
 ]
 
 
@@ -62,35 +88,60 @@ def train(
     out: Out = None,
     targets: Targets = None,
     device: Device = None,
+    restart: Restart = False,
 ) -> None:
     """Adapt the embedded model: teach it to guess several tokens ahead.
 
-    What it writes never changes, only how many steps it takes. Stop it whenever you like; the same
-    command goes on from the last checkpoint.
+    What it writes never changes, only how many steps it takes. Interrupt it whenever you like: the
+    same command goes on from the last checkpoint.
     """
+    from midfill.inference.errors import UsageError
     from midfill.inference.training.session import Choices, train_on_corpus, train_on_repository
     from midfill.lsp.progress_view import progress_view
 
-    choices = Choices(recipe, out, targets, device)
+    if on is not None and corpus is not None:
+        raise UsageError("--on and --corpus exclude each other: name one of them")
+    choices = Choices(recipe, out, targets, device, restart)
+    folder = choices.folder(on)
     try:
-        with progress_view() as listener:
+        with progress_view(LINE_EVERY) as listener:
             if on is not None:
-                folder, outcome = train_on_repository(on, choices, listener)
+                outcome = train_on_repository(on, choices, listener)
             else:
-                folder, outcome = train_on_corpus(corpus, choices, listener)
+                outcome = train_on_corpus(corpus, choices, listener)
     except KeyboardInterrupt:
-        print("midfill: stopped; the same command goes on from here", file=sys.stderr)
-        raise SystemExit(130) from None
-    _print(folder, outcome)
+        print(f"midfill: {_interrupted(folder, restart)}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    for line in _report(outcome, folder):
+        print(line)
 
 
-def _print(folder: Path, outcome: Outcome) -> None:
+def _interrupted(folder: Path, restart: bool) -> str:
+    from midfill.inference.training.checkpoint import NAME
+
+    if not (folder / NAME).exists():
+        return "interrupted before the first checkpoint; the same command starts again"
+    again = "the same command without --restart" if restart else "the same command"
+    return f"interrupted; {again} goes on from the checkpoint in {folder}"
+
+
+def _report(outcome: Outcome, folder: Path) -> Iterator[str]:
+    if outcome.now:
+        yield f"trained {outcome.targets:,} targets; on files that were held out:"
+    else:
+        yield (
+            f"the run in {folder} is complete with {outcome.targets:,} targets "
+            "(--targets N makes it longer, --restart starts again); on files that were held out:"
+        )
     before, after = outcome.before, outcome.after
-    print(f"trained {outcome.targets:,} targets; on files that were held out:")
-    for name, first, last in (
-        ("tokens a step", before.tokens_per_step[-1], after.tokens_per_step[-1]),
-        ("first guess right", before.right[0], after.right[0]),
-    ):
-        print(f"  {name:<18} {first:.3f} before, {last:.3f} after")
-    print(f"adapter: {folder / 'adapter.safetensors'}")
-    print(f"use it: MIDFILL_ADAPTER={folder / 'adapter.safetensors'} midfill …", file=sys.stderr)
+    yield (
+        f"  tokens a step      {before.tokens_per_step[-1]:.3f} before, "
+        f"{after.tokens_per_step[-1]:.3f} after "
+        f"({after.tokens_per_step[-1] / before.tokens_per_step[-1] - 1:+.1%})"
+    )
+    yield f"  first guess right  {before.right[0]:.1%} before, {after.right[0]:.1%} after"
+    if after.tokens_per_step[-1] <= before.tokens_per_step[-1]:
+        yield "nothing was gained: the adapter in use is as good"
+    adapter = folder.absolute() / "adapter.safetensors"
+    yield f"adapter: {adapter}"
+    yield f"use it:  MIDFILL_ADAPTER={shlex.quote(str(adapter))} midfill …"

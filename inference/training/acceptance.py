@@ -41,7 +41,7 @@ def measure_acceptance(
     for start in range(0, rollout.windows, WINDOWS_TOGETHER):
         windows = torch.arange(start, min(start + WINDOWS_TOGETHER, rollout.windows))
         groups = places.expand(len(windows), -1)
-        guesses = guess_tokens[student.logits(rollout, windows, groups).argmax(-1)]
+        guesses = guess_tokens[student.logits(rollout, windows, groups).argmax(-1).cpu()]
         right.append(guesses == student.targets(rollout, windows, groups))
         working()
     return acceptance(torch.cat(right))

@@ -89,7 +89,7 @@ def read_checkpoint(folder: Path) -> RunState | None:
     path = folder / NAME
     if not path.exists():
         return None
-    groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
+    groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -104,7 +104,8 @@ def read_checkpoint(folder: Path) -> RunState | None:
                 if group in groups:
                     # A copy: training changes it in place, and the file is soon replaced.
                     groups[group][name] = file.get_tensor(key).clone()
-        return RunState(**groups, **figures, guess_tokens=guess_tokens)
+        fields: dict[str, Any] = {**groups, **figures}
+        return RunState(**fields, guess_tokens=guess_tokens)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointUnusable(f"{path} is damaged ({reason}): {START_AGAIN}") from None

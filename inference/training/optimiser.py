@@ -43,12 +43,12 @@ def guess_loss(logits: Tensor, targets: Tensor, rank_of: Tensor, weights: Tensor
     Returns:
         A scalar; targets that cannot be guessed do not count.
     """
-    rows = rank_of[targets]
+    rows = rank_of[targets].to(logits.device)
     losses = F.cross_entropy(
         logits.flatten(0, 2).float(), rows.flatten(), ignore_index=-1, reduction="none"
     ).view(rows.shape)
     counted = (rows >= 0).sum((0, 1)).clamp(min=1)
-    return (losses.sum((0, 1)) / counted * weights).sum()
+    return (losses.sum((0, 1)) / counted * weights.to(logits.device)).sum()
 
 
 class Optimiser:

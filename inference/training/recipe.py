@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from midfill.inference.training.corpus.languages import EXTENSIONS
 from midfill.inference.training.errors import RecipeInvalid
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ def _rising(span: tuple[int, int]) -> tuple[int, int]:
     if span[0] > span[1]:
         raise ValueError("the least comes first, then the most")
     return span
+
+
+def _known(languages: dict[str, float]) -> dict[str, float]:
+    for name in languages:
+        if name not in EXTENSIONS:
+            raise ValueError(f"there is no {name!r}; there are {', '.join(EXTENSIONS)}")
+    return languages
 
 
 _Count = Annotated[int, Field(ge=0, le=2048)]
@@ -40,8 +48,7 @@ class Data(_Section):
     """What the guesses are learnt from.
 
     Attributes:
-        languages: how often each is drawn; the ones left out are not. Without any all are, by how
-            much is written in them.
+        languages: how often each is drawn; the ones left out are not.
         windows: the kinds of window, and how often each is drawn.
         windows_per_round: contexts that are encoded together; all of one kind.
         middle: tokens between prefix and suffix, at least and at most.
@@ -49,7 +56,9 @@ class Data(_Section):
         continuation: tokens of it.
     """
 
-    languages: dict[str, _Weight] = {"python": 1.0}
+    languages: Annotated[dict[str, _Weight], Field(min_length=1), AfterValidator(_known)] = {
+        "python": 1.0
+    }
     windows: Annotated[tuple[WindowSizes, ...], Field(min_length=1)] = (
         WindowSizes(suffix=48, prefix=120),
     )
@@ -153,7 +162,7 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = "unknown" if first["type"] == "extra_forbidden" else first["msg"]
+        what = first["msg"].removeprefix("Value error, ")
         raise RecipeInvalid(f"the recipe {path}: {where}: {what}") from None
 
 
@@ -168,6 +177,8 @@ def _difference(one: dict[str, Any], other: dict[str, Any], inside: str) -> str 
         if where == "optimisation.targets" or value == theirs:
             continue
         if isinstance(value, dict) and value.keys() == theirs.keys():
-            return _difference(value, theirs, f"{where}.")
+            if inner := _difference(value, theirs, f"{where}."):
+                return inner
+            continue
         return f"{where} is {value} there and {theirs} here"
     return None

@@ -35,7 +35,8 @@ class Rollout:
 
     Attributes:
         context: tokens before the first place's prediction.
-        tokens: (windows, context + places) long; from ``context`` on, what follows the context.
+        tokens: (windows, context + places) long, on the CPU; from ``context`` on, what follows the
+            context.
         keys, values: (layers, windows, key_heads, context + places - 1, head_size), of the layers
             from the entry layer on.
         entry_states: (windows, places, width), the known slots' states at the entry layer.
@@ -110,7 +111,7 @@ class Teacher:
         tokens, entries, finals = [contexts], [entry], [final]
         for place in range(continuation + 1):
             following = (
-                F.linear(final[:, 0], self._base.head).argmax(-1, keepdim=True)
+                F.linear(final[:, 0], self._base.head).argmax(-1, keepdim=True).cpu()
                 if forced is None
                 else forced[:, place : place + 1]
             )

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic import ValidationError
 
+from midfill.inference.errors import MidfillError
 from midfill.inference.models.embedded.adapter import tensor_shapes
 from midfill.inference.progress import Progress, nobody_listens
 from midfill.inference.training.acceptance import Acceptance, measure_acceptance
 from midfill.inference.training.checkpoint import (
+    START_AGAIN,
     RunState,
     need_same_shapes,
     read_checkpoint,
     write_checkpoint,
 )
+from midfill.inference.training.corpus.errors import CorpusUnusable
 from midfill.inference.training.errors import CheckpointUnusable
 from midfill.inference.training.export import export_adapter
 from midfill.inference.training.guessable import most_frequent_tokens
 from midfill.inference.training.learning_curve import draw_learning_curve
 from midfill.inference.training.optimiser import Optimiser, distance_weights, guess_loss
-from midfill.inference.training.recipe import Recipe
+from midfill.inference.training.recipe import Recipe, first_difference
 from midfill.inference.training.rollout import Teacher
 from midfill.inference.training.student import Student, initial_parameters
 from midfill.inference.training.whole_file import written_whole
@@ -45,20 +51,20 @@ ADAPTER = "adapter.safetensors"
 CURVE = "learning_curve.png"
 HISTORY = "history.json"
 
-SAID_EVERY = 15.0
-"""Seconds between two progress lines."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 
     Attributes:
+        targets: trained in all.
+        now: of them, trained by this call; none if the run was complete already.
         before: held-out figures of the adapter it started from.
         after: of the adapter it exported.
     """
 
     targets: int
+    now: int
     before: Acceptance
     after: Acceptance
 
@@ -100,18 +106,17 @@ class Run:
         self._recipe = recipe
         self._folder = folder
         self._listener = listener
-        self._message = "reading the corpus"
-        self._said_at = 0.0
-        self._timed_targets = 0
         self._windows = WindowSource(corpus.train, recipe.data, tokenizer)
-        self._held_out_windows = WindowSource(
-            corpus.held_out or corpus.train, recipe.data, tokenizer
-        )
+        if not corpus.held_out:
+            raise CorpusUnusable(
+                "the corpus has no files that are held out, to measure on: build a larger one"
+            )
+        self._held_out_windows = WindowSource(corpus.held_out, recipe.data, tokenizer)
+        self._fingerprint = corpus_fingerprint(corpus)
         self._teacher = Teacher(base, architecture, recipe.shape.entry_layer)
         self.state = self._resumed(architecture) or self._begun(
             corpus, architecture, tokenizer, shipped
         )
-        self._timed_targets = self.state.targets
         self._student = Student(
             base, architecture, recipe.shape, self.state.parameters, self.state.guess_tokens
         )
@@ -123,6 +128,8 @@ class Run:
         self._weights = distance_weights(recipe.optimisation, recipe.shape.masks)
         self._optimiser = Optimiser(self.state, recipe.optimisation)
         self._held_out: Rollout | None = None
+        self._loss: float | None = None
+        self._begun_with, self._begun_at = self.state.targets, monotonic()
 
     def _resumed(self, architecture: Architecture) -> RunState | None:
         state = read_checkpoint(self._folder)
@@ -139,12 +146,23 @@ class Run:
         need_same_shapes(
             state, {name: torch.Size(size) for name, size in expected.items()}, self._folder
         )
-        theirs = Recipe.model_validate_json(state.recipe)
-        if _all_but_schedule(theirs) != _all_but_schedule(self._recipe):
+        if state.corpus not in ("", self._fingerprint):
             raise CheckpointUnusable(
-                f"the checkpoint in {self._folder} is of another recipe: go on with its own "
-                "(only how long the run is may change), or name another folder by --out"
+                f"the checkpoint in {self._folder} is of other code, or the code has changed "
+                f"since: {START_AGAIN}"
             )
+        try:
+            theirs = Recipe.model_validate_json(state.recipe)
+        except ValidationError:
+            raise CheckpointUnusable(
+                f"the checkpoint in {self._folder} has a recipe of another version: {START_AGAIN}"
+            ) from None
+        if difference := first_difference(theirs, self._recipe):
+            raise CheckpointUnusable(
+                f"the checkpoint in {self._folder} is of another recipe ({difference}): "
+                f"go on with its own recipe, {START_AGAIN}"
+            )
+        state.corpus = self._fingerprint
         state.recipe = self._recipe.model_dump_json()
         return state
 
@@ -165,46 +183,57 @@ class Run:
                 if name != "guess_tokens"
             }
         else:
-            self._message = "counting tokens"
             guess_tokens = most_frequent_tokens(
                 corpus.train,
                 recipe.data.languages,
                 tokenizer,
                 vocabulary=architecture.vocabulary,
                 count=recipe.shape.guessable,
-                working=self._working,
+                working=lambda: self._listener(Progress("counting tokens")),
             )
             parameters = initial_parameters(recipe.shape, architecture, recipe.seed)
         averaged = {name: tensor.clone() for name, tensor in parameters.items()}
-        return RunState(recipe.model_dump_json(), parameters, averaged, guess_tokens)
+        return RunState(
+            recipe.model_dump_json(), parameters, averaged, guess_tokens, self._fingerprint
+        )
 
     def finish(self) -> Outcome:
         """Train to the recipe's end, saving after each round, and export the adapter.
 
         Raises:
             NoSpace: the disk is full; the last checkpoint is still there.
+            MidfillError: the loss is no number any more; likewise.
         """
         state, recipe = self.state, self._recipe
-        if not state.history:
-            self._measure(None)
-        loss: float | None = None
-        while state.targets < recipe.optimisation.targets:
+        while True:
+            complete = state.targets >= recipe.optimisation.targets
+            if self._measurement_is_due(complete):
+                self._measure()
+                write_checkpoint(self._folder, state)
+            if complete:
+                break
             started = monotonic()
-            loss = self._train_round(loss)
+            self._train_round()
             state.rounds += 1
             state.seconds += monotonic() - started
-            self._timed_targets = state.targets
-            if state.targets - state.history[-1]["targets"] >= recipe.held_out.every:
-                self._measure(loss)
             write_checkpoint(self._folder, state)
-        if state.history[-1]["targets"] != state.targets:
-            self._measure(loss)
-        write_checkpoint(self._folder, state)
-        return Outcome(state.targets, _acceptance(state, 0), _acceptance(state, -1))
+        if not (self._folder / ADAPTER).exists():
+            export_adapter(self._folder / ADAPTER, state, recipe.shape)
+        return Outcome(
+            state.targets,
+            state.targets - self._begun_with,
+            _acceptance(state, 0),
+            _acceptance(state, -1),
+        )
 
-    def _train_round(self, loss: float | None) -> float:
+    def _measurement_is_due(self, complete: bool) -> bool:
+        if not self.state.history:
+            return True
+        unmeasured: int = self.state.targets - self.state.history[-1]["targets"]
+        return unmeasured >= (1 if complete else self._recipe.held_out.every)
+
+    def _train_round(self) -> None:
         recipe, state = self._recipe.optimisation, self.state
-        self._say(loss, "encoding contexts")
         rollout = self._rollout(
             self._windows,
             f"{self._recipe.seed}/{state.rounds}",
@@ -230,13 +259,19 @@ class Run:
             self._optimiser.step()
             state.targets += chosen.numel() * masks
             value = float(now.detach())
-            loss = value if loss is None else SMOOTHED_LOSS * loss + (1 - SMOOTHED_LOSS) * value
-            self._say(loss, "training")
+            self._note_loss(value)
             self._working()
             if state.targets >= recipe.targets:
                 break
-        assert loss is not None
-        return loss
+
+    def _note_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise MidfillError(
+                f"the loss is {loss} after {self.state.targets:,} targets: start again by "
+                "--restart, with smaller learning rates in the recipe"
+            )
+        before = loss if self._loss is None else self._loss
+        self._loss = SMOOTHED_LOSS * before + (1 - SMOOTHED_LOSS) * loss
 
     def _rollout(self, source: WindowSource, seed: str, count: int) -> Rollout:
         data = self._recipe.data
@@ -248,9 +283,8 @@ class Run:
         following = [window[-(data.continuation + 1) :] for window in windows]
         return self._teacher.forced(contexts, following, self._working)
 
-    def _measure(self, loss: float | None) -> None:
+    def _measure(self) -> None:
         """Measure the averaged adapter, note it, draw the curve and export what there is."""
-        self._say(loss, "measuring")
         if self._held_out is None:
             count = self._recipe.held_out.windows
             self._held_out = self._rollout(self._held_out_windows, "held-out", count)
@@ -261,7 +295,7 @@ class Run:
             {
                 "targets": self.state.targets,
                 "seconds": round(self.state.seconds, 1),
-                "loss": None if loss is None else round(loss, 4),
+                "loss": None if self._loss is None else round(self._loss, 4),
                 "right": [round(share, 4) for share in figures.right],
                 "tokens_per_step": [round(tokens, 4) for tokens in figures.tokens_per_step],
             }
@@ -270,37 +304,32 @@ class Run:
         draw_learning_curve(self._folder / CURVE, self.state.history)
         with written_whole(self._folder / HISTORY) as partial:
             partial.write_text(json.dumps(self.state.history, indent=1) + "\n", "utf-8")
-        self._say(loss, "measured", at_once=True)
         self._working()
 
-    def _say(self, loss: float | None, doing: str, *, at_once: bool = False) -> None:
-        """Put a new progress line up, not too often."""
-        if not at_once and monotonic() - self._said_at < SAID_EVERY:
-            return
-        self._said_at = monotonic()
+    def _figures(self) -> str:
         state, total = self.state, self._recipe.optimisation.targets
-        parts = [f"{state.targets:,} of {total:,} targets", doing]
-        if loss is not None:
-            parts.append(f"loss {loss:.3f}")
+        parts = [f"{state.targets:,} of {total:,} targets"]
+        if self._loss is not None:
+            parts.append(f"loss {self._loss:.3f}")
         if state.history:
             last = state.history[-1]
             parts.append(
                 f"held-out: 1st guess {last['right'][0]:.1%}, "
                 f"{last['tokens_per_step'][-1]:.2f} tokens a step"
             )
-        if state.seconds:
-            pace = self._timed_targets / state.seconds
-            parts.append(f"{pace:.0f} targets/s, {_minutes((total - state.targets) / pace)} left")
-        self._message = ", ".join(parts)
+        if trained := state.targets - self._begun_with:
+            pace = trained / (monotonic() - self._begun_at)
+            left = _minutes(max(0, total - state.targets) / pace)
+            parts.append(f"{pace:.0f} targets/s, {left} left")
+        return ", ".join(parts)
 
     def _working(self) -> None:
-        state = getattr(self, "state", None)
-        done = state.targets / self._recipe.optimisation.targets if state else None
-        self._listener(Progress(self._message, done))
+        total = self._recipe.optimisation.targets
+        self._listener(Progress("training", min(1.0, self.state.targets / total), self._figures()))
 
 
 def _minutes(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
@@ -309,8 +338,13 @@ def _acceptance(state: RunState, index: int) -> Acceptance:
     return Acceptance(tuple(figures["right"]), tuple(figures["tokens_per_step"]))
 
 
-def _all_but_schedule(recipe: Recipe) -> Recipe:
-    """A recipe whose length does not count: a run may be made longer or shorter on its way."""
-    defaults = Recipe().optimisation
-    same = {"targets": defaults.targets, "decay": defaults.decay}
-    return recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update=same)})
+def corpus_fingerprint(corpus: Corpus) -> str:
+    """Another one for other files, other text or other files held out."""
+    digest = hashlib.sha256()
+    for files in (corpus.train, corpus.held_out):
+        digest.update(b"%d files" % len(files))
+        for file in files:
+            for part in (file.package, file.path, file.language, file.text):
+                encoded = part.encode("utf-8", "surrogatepass")
+                digest.update(b"%d:" % len(encoded) + encoded)
+    return digest.hexdigest()

@@ -21,6 +21,11 @@ ATTEMPTS = 200
 """Files looked at in vain before a window is given up."""
 
 
+def tokens_needed(data: Data, sizes: WindowSizes) -> int:
+    """Tokens that a file must have for each window of these sizes to fit."""
+    return sizes.prefix + max(data.middle[1] + sizes.suffix, data.continuation + 1)
+
+
 class WindowSource:
     """Draws windows from source files; the same seed draws the same windows.
 
@@ -73,8 +78,8 @@ class WindowSource:
             if window := self._cut(drawing, drawing.choice(self._files[language]).text, sizes):
                 return window
         raise CorpusUnusable(
-            f"hardly a file of the corpus has the {sizes.prefix + sizes.suffix} tokens and more "
-            "that a window of the recipe takes: shorten the windows, or add files"
+            f"hardly a file has the {tokens_needed(self._data, sizes)} tokens that a window of the "
+            "recipe takes: shorten the windows, or add files"
         )
 
     def _cut(self, drawing: random.Random, text: str, sizes: WindowSizes) -> list[int] | None:

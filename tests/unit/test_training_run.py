@@ -13,6 +13,7 @@ from tiny_training import ARCHITECTURE, RECIPE, tiny_base, tiny_corpus
 from midfill.inference.errors import MidfillError, NoSpace
 from midfill.inference.models.embedded.adapter import read_adapter
 from midfill.inference.training import checkpoint as checkpoint_module
+from midfill.inference.training import run as run_module
 from midfill.inference.training.checkpoint import NAME, read_checkpoint
 from midfill.inference.training.errors import CheckpointUnusable
 from midfill.inference.training.run import ADAPTER, CURVE, HISTORY, Outcome, Run
@@ -31,6 +32,13 @@ def nobody(progress: Progress) -> None:
 
 class Stopped(Exception):
     pass
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest; one test looks at the picture."""
+    if "curve" not in request.node.name:
+        monkeypatch.setattr(run_module, "draw_learning_curve", lambda path, history: None)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_training import ARCHITECTURE, SHAPE, tiny_base
@@ -12,6 +14,7 @@ from midfill.inference.denoising import denoise
 from midfill.inference.healing import Healing, Vocabulary
 from midfill.inference.models.embedded.adapter import FORMAT, AdapterFile
 from midfill.inference.models.embedded.model import EmbeddedModel
+from midfill.inference.models.embedded.sampler_head import SamplerHead
 from midfill.inference.models.embedded.weights import Base, Weights
 from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.training.acceptance import acceptance
@@ -105,6 +108,48 @@ def test_the_student_guesses_what_the_model_guesses(
             right = (torch.tensor(guesses) == targets[chosen, group]).tolist()
             comparable = right.index(False) + 1 if False in right else len(right)
             assert ours[:comparable] == list(guesses[:comparable])
+
+
+def test_the_students_logits_are_the_models_given_the_true_tokens(
+    base: Base, model: EmbeddedModel, parameters: dict[str, torch.Tensor], rollout: Rollout
+) -> None:
+    student = Student(base, ARCHITECTURE, SHAPE, parameters, GUESS_TOKENS)
+    head = SamplerHead(
+        *(parameters[f"sampler.{name}"] for name in ("mask", "token", "state", "out"))
+    )
+    last = rollout.places - SHAPE.masks - 1
+    windows, places = torch.tensor([1, 2]), torch.tensor([[0, last, 4, 1], [last, 2, 0, 5]])
+    logits = student.logits(rollout, windows, places)
+    targets = student.targets(rollout, windows, places)
+    for chosen, window in enumerate(windows.tolist()):
+        for group, place in enumerate(places[chosen].tolist()):
+            known = rollout.tokens[window, : rollout.context + place].tolist()
+            cache = model.new_cache(64)
+            model.encode(known[:4], cache)
+            predictions = model.denoise(first_canvas(known[4:], SHAPE.masks), cache)
+            true = rollout.tokens[window, rollout.context + place :].tolist()
+            state = predictions.known_states[-1]
+            for mask, mask_state in enumerate(predictions.mask_states[-1]):
+                state = head.next_state(mask_state, base.embedding([true[mask]])[0], state)
+                expected = base.head[GUESS_TOKENS] @ state
+                torch.testing.assert_close(
+                    logits[chosen, group, mask], expected, atol=2e-4, rtol=1e-4
+                )
+            assert targets[chosen, group].tolist() == true[1 : SHAPE.masks + 1]
+
+
+def test_masks_see_nothing_behind_their_place(
+    base: Base, parameters: dict[str, torch.Tensor], rollout: Rollout
+) -> None:
+    student = Student(base, ARCHITECTURE, SHAPE, parameters, GUESS_TOKENS)
+    windows, places = torch.tensor([0]), torch.tensor([[2]])
+    seen = rollout.context + 2
+    spoilt = replace(rollout, keys=rollout.keys.clone(), values=rollout.values.clone())
+    spoilt.keys[:, :, :, seen:] = 1e3
+    spoilt.values[:, :, :, seen:] = 1e3
+    torch.testing.assert_close(
+        student.logits(spoilt, windows, places), student.logits(rollout, windows, places)
+    )
 
 
 def test_gradients_reach_every_tensor_of_the_adapter_and_nothing_of_the_base(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +36,7 @@ RECIPE = Recipe(
 )
 
 
+@cache
 def tiny_base() -> Base:
     drawing = torch.Generator().manual_seed(11)
     tensors = {
