@@ -34,6 +34,7 @@ COMMANDS = (
     "model_commands",
     "serve_command",
     "train_command",
+    "train_end_command",
 )
 """Modules of the command line; they may import the engine, but only when it is needed."""
 
