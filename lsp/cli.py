@@ -16,6 +16,7 @@ from midfill.lsp.fill_command import fill
 from midfill.lsp.model_commands import app as model_app
 from midfill.lsp.serve_command import serve
 from midfill.lsp.train_command import train
+from midfill.lsp.train_end_command import train_end
 
 app = typer.Typer(
     name="midfill",
@@ -30,6 +31,7 @@ app.command()(serve)
 app.command()(doctor)
 app.command("eval")(eval_suite)
 app.command()(train)
+app.command("train-end")(train_end)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(model_app, name="model")
 

@@ -1,0 +1,1 @@
+"""Teaching a small head where the middle ends."""
