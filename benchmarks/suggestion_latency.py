@@ -64,7 +64,8 @@ class Editor:
                     general=types.GeneralClientCapabilities(
                         position_encodings=[types.PositionEncodingKind.Utf32]
                     )
-                )
+                ),
+                initialization_options={"minimumConfidence": 0},
             )
         )
         taken = 1e3 * (time.perf_counter() - started)

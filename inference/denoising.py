@@ -17,15 +17,18 @@ from midfill.inference.canvas import first_canvas, verifying_canvas
 from midfill.inference.samplers.sampler import SlotPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
     from midfill.inference.choosing import Chooser
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.healing import Healing
-    from midfill.inference.models.interface import DenoisingModel
+    from midfill.inference.models.interface import CanvasPredictions, DenoisingModel
     from midfill.inference.samplers.sampler import Sampler
+
+    EndChances = Callable[[CanvasPredictions], tuple[float, ...]]
+    """The chances that the middle ends before the token behind each known slot that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class Step:
         tokens: newly certain tokens, at least one.
         log_probabilities: the model's for each of them, in nats.
         guesses: tokens guessed behind them.
+        end_chances: that the middle ends before each of the tokens; none where nobody asked.
     """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     guesses: tuple[int, ...]
+    end_chances: tuple[float, ...] = ()
 
 
 def denoise(
@@ -53,6 +58,7 @@ def denoise(
     healing: Healing,
     masks: int,
     believed: Sequence[int] = (),
+    end_chances: EndChances | None = None,
 ) -> Iterator[Step]:
     """Denoise the middle step by step, without end: whoever iterates decides when to stop.
 
@@ -67,6 +73,7 @@ def denoise(
         believed: tokens that may well follow the context, such as the rest of the last suggestion
             that somebody is typing through. They are the first guesses, so they change how many
             steps it takes and nothing else.
+        end_chances: tells how likely the middle ends before each token, where that is wanted.
 
     Yields:
         A `Step` after each forward pass.
@@ -82,7 +89,8 @@ def denoise(
         last_certain = canvas.layout.first_read + accepted
         model.keep(canvas, last_certain + 1, cache)
         guesses = model.guess(canvas, predictions, last_certain, tokens[-1])
-        yield Step(tokens, log_probabilities, guesses)
+        ends = () if end_chances is None else end_chances(predictions)[: len(tokens)]
+        yield Step(tokens, log_probabilities, guesses, ends)
         for token in tokens:
             healing = healing.after(token)
         place += len(tokens)

@@ -1,83 +1,93 @@
-"""Where the middle ends: the rules of `stopping` and the end head's chances, decided together.
+"""Where the middle ends if no rule says so: the chances of an end along what is written.
 
-The rules see text only. They are sure about one line, and go wrong where several lines are wanted:
-a dedent may belong to the middle, and a suffix that is never written again word for word ends
-nothing. The head has read the suffix. It ends the middle where it is sure, and a rule's end holds
-only where the head thinks it possible.
+The rules of `stopping` wait for the suffix to be written again, word for word. Where the model
+writes something else instead, a head that has read the suffix tells where the middle has probably
+ended. One place counts: the likeliest so far. If the suffix has not shown up some tokens behind it,
+or when a limit is reached, the middle ends there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.stopping import RULES, Ending
+from midfill.inference.stopping import Ending
 from midfill.inference.wire import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from midfill.inference.stopping import Surroundings
-    from midfill.inference.wire import Extent
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """What the head said behind one token.
-
-    Attributes:
-        length: of the middle's text by then, in characters.
-        of_end: the chance that the middle ends before the next token.
-    """
-
-    length: int
-    of_end: float
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """How sure the head has to be.
+    """How likely an end has to be.
 
     Attributes:
-        ends: from this chance on it ends the middle.
-        agreeing: the same where the token that would follow is one that the suffix goes on with.
-        confirms: below this chance it takes a rule's end back; rules not named always hold.
+        sure: from this chance on the middle ends there if no rule ends it within ``patience``.
+        patience: tokens.
+        possible: from this chance on it ends there when a limit cuts the text short.
     """
 
-    ends: float
-    agreeing: float
-    confirms: Mapping[Stop, float] = field(default_factory=dict)
+    sure: float
+    patience: int
+    possible: float
 
 
-def end_by_head(
+@dataclass(frozen=True, slots=True)
+class LikelyEnd:
+    """A place where the middle may end.
+
+    Attributes:
+        at: offset into the middle's text.
+        chance: 0 … 1.
+        tokens: written by then.
+    """
+
+    at: int
+    chance: float
+    tokens: int
+
+
+NOWHERE = LikelyEnd(0, 0.0, 0)
+
+
+def likelier_end(
+    best: LikelyEnd,
     middle: str,
     last: str,
     following: str,
-    suffix: str,
-    around: Surroundings,
     chance: float,
-    bars: Bars,
-) -> Ending | None:
-    """Whether the middle ends before the token that would follow.
+    tokens: int,
+    around: Surroundings,
+) -> LikelyEnd:
+    """The likeliest end once the chance of one more place is known; of equals, the first.
 
     Args:
-        middle: all text so far; nothing ends before something visible is written.
-        last: the text of its last token, of which the end may belong to the suffix already.
-        following: the text of the token that would follow.
-        suffix: the text behind the hole.
+        best: the likeliest so far.
+        middle: all text before the place.
+        last: the text of its last token, of which the end may belong to the rest of the line.
+        following: the text of the token that follows it.
+        chance: that the middle ends there.
+        tokens: written by then.
         around: the hole's surroundings.
-        chance: the head's, that it ends here.
-        bars: how sure it has to be.
     """
-    if chance < min(bars.ends, bars.agreeing) or not may_end(middle, following, around):
-        return None
-    in_line = bool(around.line_after.strip())
-    wanted = suffix if in_line else around.next_line
-    if chance < (bars.agreeing if agree(following, wanted) else bars.ends):
-        return None
-    if in_line:
-        return Ending(len(middle) - _overlap(last, suffix), Stop.REST_OF_LINE)
-    return Ending(len(middle.rstrip()), Stop.SUFFIX)
+    if chance <= best.chance or not may_end(middle, following, around):
+        return best
+    if around.line_after.strip():
+        return LikelyEnd(len(middle) - _overlap(last, around.line_after), chance, tokens)
+    return LikelyEnd(len(middle.rstrip()), chance, tokens)
+
+
+def overdue_end(best: LikelyEnd, tokens: int, bars: Bars) -> Ending | None:
+    """The likeliest end, if nothing has confirmed it for too long; ``tokens`` are written."""
+    if best.chance >= bars.sure and tokens - best.tokens >= bars.patience:
+        return Ending(best.at, Stop.LIKELY_END)
+    return None
+
+
+def end_at_limit(best: LikelyEnd, bars: Bars) -> Ending | None:
+    """The likeliest end, if it is likely enough to cut a text there that a limit cuts short."""
+    return Ending(best.at, Stop.LIKELY_END) if best.chance >= bars.possible else None
 
 
 def may_end(middle: str, following: str, around: Surroundings) -> bool:
@@ -98,68 +108,14 @@ def may_end(middle: str, following: str, around: Surroundings) -> bool:
     return bool(line_break) and _same_start(indent + following, around.next_line)
 
 
-def agree(following: str, wanted: str) -> bool:
-    """Whether ``following`` shows something, and ``wanted`` begins with the same visible text."""
-    shown = following.strip()
-    return bool(shown) and bool(wanted.strip()) and _same_start(shown, wanted.lstrip())
-
-
 def _same_start(one: str, other: str) -> bool:
     """Whether the shorter one begins the longer one."""
     return one.startswith(other) or other.startswith(one)
 
 
-def end_by_rules(
-    middle: str,
-    around: Surroundings,
-    extent: Extent,
-    chances: Sequence[Chance],
-    bars: Bars,
-) -> Ending | None:
-    """The earliest end that a rule finds and the head does not take back.
-
-    Args:
-        middle: all text so far.
-        around: the hole's surroundings.
-        extent: how far the middle may go.
-        chances: behind each token so far, as far as they are known; without any the rules decide.
-        bars: how sure the head has to be.
-    """
-    return confirmed(rule_endings(middle, around, extent), middle, chances, bars)
-
-
-def rule_endings(middle: str, around: Surroundings, extent: Extent) -> tuple[Ending, ...]:
-    """What each rule finds, in the rules' order."""
-    found = ((stop, rule(middle, around)) for stop, rule in RULES[extent])
-    return tuple(Ending(at, stop) for stop, at in found if at is not None)
-
-
-def confirmed(
-    endings: Sequence[Ending], middle: str, chances: Sequence[Chance], bars: Bars
-) -> Ending | None:
-    """The earliest of the ends that the head does not take back; of two, the first rule's."""
-    holding = [
-        ending
-        for ending in endings
-        if _chance_at(middle, ending.at, chances) >= bars.confirms.get(ending.stop, 0.0)
-    ]
-    return min(holding, key=lambda ending: ending.at, default=None)
-
-
-def _chance_at(middle: str, at: int, chances: Sequence[Chance]) -> float:
-    """The best chance of an end at ``at``, or anywhere in the blank space before it.
-
-    One where nothing is known: what the head has not seen it does not take back.
-    """
-    earliest = len(middle[:at].rstrip())
-    first_behind = next((c.length for c in chances if c.length >= at), at)
-    known = [c.of_end for c in chances if earliest <= c.length <= first_behind]
-    return max(known, default=1.0)
-
-
-def _overlap(last: str, suffix: str) -> int:
-    """How many characters of ``last``, but not all, the suffix begins with."""
+def _overlap(last: str, rest: str) -> int:
+    """How many characters of ``last``, but not all, ``rest`` begins with."""
     for count in range(len(last) - 1, 0, -1):
-        if suffix.startswith(last[-count:]):
+        if rest.startswith(last[-count:]):
             return count
     return 0

@@ -15,20 +15,30 @@ import torch
 from midfill.inference.choosing import chooser
 from midfill.inference.devices import torch_device
 from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory
-from midfill.inference.filling import Fill, Task, fill_hole
+from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.loading import LoadedModel, load_model, model_name
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.prompt import build_prompt
 from midfill.inference.spare_cores import SpareCores
+from midfill.inference.stopping import Surroundings
 from midfill.inference.text.line_breaks import for_model, in_document, line_break_of
-from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Milliseconds, Stop
+from midfill.inference.wire import (
+    CacheFigures,
+    Draft,
+    Extent,
+    Final,
+    InfillRequest,
+    Milliseconds,
+    Stop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from midfill.inference.context_cache import ContextCache
+    from midfill.inference.models.interface import CanvasPredictions
 
 CACHE_BYTES = 48 * 2**20
 """What the caches of all documents may hold; about 13 MB each with full windows."""
@@ -41,6 +51,9 @@ SPARE_ROOM = 160
 
 MOST_BELIEVED = 16
 """Tokens of the last middle that are verified in one step while it may still hold."""
+
+SUFFIX_START = 200
+"""Characters of the suffix that the end head looks at, at most."""
 
 ALTERNATIVES_TEMPERATURE = 0.8
 """What alternatives are sampled at, at least."""
@@ -164,6 +177,7 @@ class Engine:
         hits = len(cache)
         if request.temperature > 0:
             believed = []  # written by chance, and not to be repeated by it
+        doubts = _end_doubts(loaded, task)
         try:
             _encode_all_but_last_chunk(loaded, cache, prompt.tokens, cancelled)
             fills: list[Fill] = []
@@ -179,6 +193,8 @@ class Engine:
                         masks=loaded.masks,
                         believed=believed[:MOST_BELIEVED],
                         cancelled=cancelled,
+                        doubts=doubts,
+                        calibration=loaded.calibration,
                     ),
                     watch,
                     shown=not fills,
@@ -200,6 +216,7 @@ class Engine:
             text=in_document(best.text, line_break),
             alternatives=tuple(in_document(fill.text, line_break) for fill in fills[1:]),
             confidence=best.confidence,
+            log_probabilities=tuple(round(value, 6) for value in best.log_probabilities),
             stop=best.stop,
             model=self.model,
             tokens=len(best.written),
@@ -217,6 +234,22 @@ def _encode_all_but_last_chunk(
         if cancelled():
             raise Cancelled("the request was cancelled")
         loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
+
+
+def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:
+    """Who says where a middle of several lines may have ended; the end of one line is plain."""
+    head = loaded.end_head
+    if head is None or task.extent is not Extent.LINES or not task.suffix.strip():
+        return None
+    tokens = loaded.tokenizer.encode(task.suffix[:SUFFIX_START])
+    around = Surroundings.of(task.prefix, task.suffix, task.extent, task.replaced)
+    in_line = bool(around.line_after.strip())
+
+    def chances(predictions: CanvasPredictions) -> tuple[float, ...]:
+        states, logits = predictions.known_states, predictions.logits
+        return tuple(head.probability(states, logits, tokens, in_line=in_line).tolist())
+
+    return EndDoubts(chances, head.bars)
 
 
 def _is_new(fill: Fill, fills: Sequence[Fill]) -> bool:

@@ -50,6 +50,12 @@ class WeightsCorrupt(MidfillError):
     code = "weights-corrupt"
 
 
+class CalibrationDamaged(MidfillError):
+    """The file that confidences are computed with is missing, damaged, or of another version."""
+
+    code = "calibration-damaged"
+
+
 class DownloadFailed(MidfillError):
     """No source of the weights could be reached, or one broke off."""
 

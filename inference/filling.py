@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass, field
-from math import exp
+from itertools import zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from midfill.inference.confidence import Evidence, confidence
 from midfill.inference.denoising import denoise
+from midfill.inference.ending import NOWHERE, LikelyEnd, end_at_limit, likelier_end, overdue_end
 from midfill.inference.healing import Healing
 from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.stopping import Surroundings, find_end, finished_part
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from midfill.inference.choosing import Chooser
+    from midfill.inference.confidence import Calibration
     from midfill.inference.context_cache import ContextCache
+    from midfill.inference.denoising import EndChances
+    from midfill.inference.ending import Bars
     from midfill.inference.healing import Vocabulary
     from midfill.inference.models.interface import DenoisingModel
 
@@ -52,7 +57,10 @@ class Fill:
     Attributes:
         text: what replaces the hole.
         written: the tokens, from the context's end to the one that ended the middle.
-        confidence: geometric mean of their probabilities.
+        confidence: the chance that the text is exactly right, where the model is calibrated; else
+            the geometric mean of the tokens' probabilities. 0 if there is nothing to see.
+        log_probabilities: of the tokens that the text was cut from, and of the one behind them;
+            nats.
     """
 
     text: str
@@ -60,6 +68,20 @@ class Fill:
     written: tuple[int, ...]
     steps: int
     confidence: float
+    log_probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndDoubts:
+    """For middles whose end the rules may miss.
+
+    Attributes:
+        chances: that the middle ends before each token.
+        bars: how likely an end has to be.
+    """
+
+    chances: EndChances
+    bars: Bars
 
 
 @dataclass(slots=True)
@@ -70,8 +92,10 @@ class _Middle:
     owed: int
     written: int = 0
     text: str = ""
-    log_probability: float = 0.0
     tokens: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    likely_end: LikelyEnd = NOWHERE
     # Bytes that are no UTF-8 are dropped; an incomplete character waits for its other bytes.
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore")
@@ -79,11 +103,27 @@ class _Middle:
 
     def append(self, token: int, log_probability: float) -> None:
         self.tokens.append(token)
-        self.log_probability += log_probability
+        self.starts.append(len(self.text))
+        self.log_probabilities.append(log_probability)
         piece = self.vocabulary.bytes_of(token)
         repeated = min(max(self.owed - self.written, 0), len(piece))
         self.written += len(piece)
         self.text += self._decoder.decode(piece[repeated:])
+
+    def kept(self) -> tuple[float, ...]:
+        """Log-probabilities of the text's tokens, wherever it was cut, and of the one behind."""
+        count = sum(start < len(self.text) for start in self.starts)
+        return tuple(self.log_probabilities[: count + 1])
+
+    def note_end_chance(self, following: int, chance: float, around: Surroundings) -> None:
+        """Take in how likely the middle ends before the token that follows."""
+        last, after = (
+            self.vocabulary.bytes_of(token).decode(errors="ignore")
+            for token in (self.tokens[-1] if self.tokens else following, following)
+        )
+        self.likely_end = likelier_end(
+            self.likely_end, self.text, last, after, chance, len(self.tokens), around
+        )
 
     def with_guesses(self, guesses: Iterable[int]) -> str:
         """What the guesses would add to the text, up to the first that stands for no text."""
@@ -106,6 +146,8 @@ def fill_hole(
     masks: int,
     believed: Sequence[int],
     cancelled: Callable[[], bool],
+    doubts: EndDoubts | None = None,
+    calibration: Calibration | None = None,
 ) -> Generator[Draft, None, Fill | None]:
     """Fill a hole, yielding a draft after each denoising step.
 
@@ -119,6 +161,8 @@ def fill_hole(
         masks: guesses made at each step.
         believed: tokens that may well follow the context; the first guesses.
         cancelled: asked between steps.
+        doubts: where the middle may have ended although no rule says so; several lines only.
+        calibration: of the model's confidence, if it has one.
 
     Returns:
         The fill; nothing if cancelled.
@@ -134,13 +178,17 @@ def fill_hole(
         healing=Healing(vocabulary, task.owed),
         masks=masks,
         believed=believed,
+        end_chances=doubts.chances if doubts else None,
     )
     for number, step in enumerate(steps, 1):
         # Token by token, so that the outcome does not depend on how many a step accepts.
-        for token, log_probability in zip(step.tokens, step.log_probabilities, strict=True):
+        certain = zip_longest(step.tokens, step.log_probabilities, step.end_chances)
+        for token, log_probability, end_chance in certain:
+            if doubts:
+                middle.note_end_chance(token, end_chance, around)
             middle.append(token, log_probability)
-            if stop := _stop(middle, token, task, around):
-                return _finish(middle, stop, number, task, around)
+            if stop := _stop(middle, token, task, around, doubts):
+                return _finish(middle, stop, number, task, around, calibration)
         yield Draft(
             text=middle.text,
             guess=middle.with_guesses(step.guesses),
@@ -150,37 +198,58 @@ def fill_hole(
         if cancelled():
             return None
         if monotonic() >= task.deadline:
-            middle.text = finished_part(middle.text, task.extent)
-            return _finish(middle, Stop.DEADLINE, number, task, around)
+            middle.text = _cut_short(middle, task, doubts)
+            return _finish(middle, Stop.DEADLINE, number, task, around, calibration)
     raise AssertionError("the denoising loop never ends by itself")
 
 
-def _stop(middle: _Middle, token: int, task: Task, around: Surroundings) -> Stop | None:
+def _stop(
+    middle: _Middle, token: int, task: Task, around: Surroundings, doubts: EndDoubts | None
+) -> Stop | None:
     """Whether the middle ends with this token; cuts it where it ends."""
     if not middle.vocabulary.bytes_of(token):
         return Stop.END_TOKEN
     if ending := find_end(middle.text, around, task.extent):
         middle.text = middle.text[: ending.at]
         return ending.stop
+    if doubts and (ending := overdue_end(middle.likely_end, len(middle.tokens), doubts.bars)):
+        middle.text = middle.text[: ending.at]
+        return ending.stop
     if len(middle.tokens) >= task.max_tokens:
-        middle.text = finished_part(middle.text, task.extent)
+        middle.text = _cut_short(middle, task, doubts)
         return Stop.TOKEN_LIMIT
     return None
 
 
-def _finish(middle: _Middle, stop: Stop, steps: int, task: Task, around: Surroundings) -> Fill:
+def _cut_short(middle: _Middle, task: Task, doubts: EndDoubts | None) -> str:
+    """What to keep of a middle that a limit cuts short."""
+    if doubts and (ending := end_at_limit(middle.likely_end, doubts.bars)):
+        return middle.text[: ending.at]
+    return finished_part(middle.text, task.extent)
+
+
+def _finish(
+    middle: _Middle,
+    stop: Stop,
+    steps: int,
+    task: Task,
+    around: Surroundings,
+    calibration: Calibration | None,
+) -> Fill:
+    text, log_probabilities = joined(middle.text, stop, task, around), middle.kept()
     return Fill(
-        text=_joined(middle.text, stop, task, around),
+        text=text,
         stop=stop,
         written=tuple(middle.tokens),
         steps=steps,
-        confidence=exp(middle.log_probability / len(middle.tokens)),
+        confidence=confidence(Evidence.of(log_probabilities, text, stop, task.extent), calibration),
+        log_probabilities=log_probabilities,
     )
 
 
-def _joined(text: str, stop: Stop, task: Task, around: Surroundings) -> str:
+def joined(text: str, stop: Stop, task: Task, around: Surroundings) -> str:
     """The middle as it goes in between; empty if it would garble the line it ends on."""
-    if stop is Stop.REST_OF_LINE:
+    if stop is Stop.REST_OF_LINE or (stop is Stop.LIKELY_END and around.line_after.strip()):
         return text
     if not around.line_after.strip():
         return end_lines(text, with_break=around.brings_break)

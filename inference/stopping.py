@@ -122,6 +122,14 @@ def dedent(middle: str, around: Surroundings) -> int | None:
     return None
 
 
+def dedent_without_suffix(middle: str, around: Surroundings) -> int | None:
+    """`dedent`, where nothing visible follows that the middle could lead up to.
+
+    Elsewhere a dedent mostly belongs to the middle; see ``docs/end-of-middle.md``.
+    """
+    return None if around.next_line else dedent(middle, around)
+
+
 RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]], ...]] = {
     Extent.LINE: (
         (Stop.REST_OF_LINE, rest_of_line),
@@ -131,7 +139,7 @@ RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]]
     Extent.LINES: (
         (Stop.REST_OF_LINE, rest_of_line),
         (Stop.SUFFIX, repeated_suffix_line),
-        (Stop.DEDENT, dedent),
+        (Stop.DEDENT, dedent_without_suffix),
     ),
 }
 SHORT_LINE = 6

@@ -96,6 +96,7 @@ class Stop(StrEnum):
     REST_OF_LINE = "rest-of-line"
     SUFFIX = "suffix"
     DEDENT = "dedent"
+    LIKELY_END = "likely-end"
     TOKEN_LIMIT = "token-limit"
     DEADLINE = "deadline"
 
@@ -130,7 +131,10 @@ class Final(WireModel):
     text: str
     alternatives: tuple[str, ...] = ()
     confidence: float = Field(ge=0.0, le=1.0)
-    """Geometric mean of the probabilities of the tokens of ``text``; not calibrated."""
+    """The chance that ``text`` is exactly right, where the model is calibrated; else the geometric
+    mean of its tokens' probabilities. 0 if there is nothing to see."""
+    log_probabilities: tuple[float, ...] = ()
+    """Of the tokens that ``text`` was cut from, and of the one behind them; nats."""
     stop: Stop
     model: str
     tokens: int

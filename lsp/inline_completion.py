@@ -37,6 +37,15 @@ def request_for(snapshot: Snapshot) -> InfillRequest | NoHole:
     )
 
 
+def worth_showing(snapshot: Snapshot, final: Final, minimum: float) -> bool:
+    """Whether a fill is likely enough to be right; whoever asked by hand gets what there is.
+
+    Args:
+        minimum: the least chance for somebody who did not ask, 0 … 1.
+    """
+    return snapshot.invoked or final.confidence >= minimum
+
+
 def items_for(snapshot: Snapshot, final: Final) -> list[types.InlineCompletionItem]:
     """The fills as the editor inserts them: with its own line breaks, in place of its range.
 

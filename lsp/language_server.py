@@ -138,6 +138,7 @@ def _start_engine_side(ls: MidfillServer) -> None:
     from midfill.lsp.suggestions import Suggestions
 
     ls.status = StatusReporter(ls)
-    ls.link = EngineLink(ls.read_settings.settings.model, ls.status.update)
-    ls.suggestions = Suggestions(ls.link, ls.still_holds)
+    settings = ls.read_settings.settings
+    ls.link = EngineLink(settings.model, ls.status.update)
+    ls.suggestions = Suggestions(ls.link, ls.still_holds, settings.minimum_confidence)
     ls.link.start()

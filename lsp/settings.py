@@ -14,6 +14,9 @@ class Settings:
     """``embedded``, a hub id, a local folder, or ``vllm:URL#NAME``."""
     enabled: bool = True
     """Whether anything is suggested; if not, no engine is started."""
+    minimum_confidence: float = 0.2
+    """How likely exactly right a fill has to be, 0 … 1, to be shown unasked; see
+    ``docs/confidence.md``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ def read_settings(options: object) -> ReadSettings:
     if not isinstance(options, Mapping):
         return ReadSettings(default, ("Midfill's initializationOptions must be an object.",))
     model, enabled = default.model, default.enabled
+    minimum = default.minimum_confidence
     complaints = []
     for name, value in options.items():
         match name, value:
@@ -43,6 +47,14 @@ def read_settings(options: object) -> ReadSettings:
                 enabled = value
             case "enabled", _:
                 complaints.append("midfill.enabled must be true or false.")
+            case "minimumConfidence", int() | float() if _is_chance(value):
+                minimum = float(value)
+            case "minimumConfidence", _:
+                complaints.append("midfill.minimumConfidence must be a number from 0 to 1.")
             case _:
                 complaints.append(f"Midfill knows no setting called {str(name)[:40]!r}.")
-    return ReadSettings(Settings(model, enabled), tuple(complaints))
+    return ReadSettings(Settings(model, enabled, minimum), tuple(complaints))
+
+
+def _is_chance(value: float) -> bool:
+    return not isinstance(value, bool) and 0 <= value <= 1

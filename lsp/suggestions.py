@@ -11,7 +11,7 @@ from lsprotocol import types
 from midfill.inference.errors import MidfillError
 from midfill.inference.text.hole_at_cursor import NoHole
 from midfill.inference.wire import Draft, Final, InfillRequest
-from midfill.lsp.inline_completion import items_for, request_for
+from midfill.lsp.inline_completion import items_for, request_for, worth_showing
 from midfill.lsp.superseding import NewestOnly
 
 if TYPE_CHECKING:
@@ -43,10 +43,21 @@ class SuggestionSource(Protocol):
 class Suggestions:
     """Answers inline completion requests, one at a time for each document."""
 
-    def __init__(self, source: SuggestionSource, still_holds: Callable[[Snapshot], bool]) -> None:
-        """Takes the source of fills, and how to tell whether a document has not changed since."""
+    def __init__(
+        self,
+        source: SuggestionSource,
+        still_holds: Callable[[Snapshot], bool],
+        minimum_confidence: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            source: of fills.
+            still_holds: tells whether a document has not changed since.
+            minimum_confidence: of a fill that is shown unasked, 0 … 1.
+        """
         self._source = source
         self._still_holds = still_holds
+        self._minimum_confidence = minimum_confidence
         self._running = NewestOnly()
         self._last_failure = ""
 
@@ -74,7 +85,9 @@ class Suggestions:
         final = await self._fill(request)
         if not self._still_holds(snapshot):
             return None
-        return types.InlineCompletionList(items_for(snapshot, final) if final else [])
+        if final is None or not worth_showing(snapshot, final, self._minimum_confidence):
+            return types.InlineCompletionList([])
+        return types.InlineCompletionList(items_for(snapshot, final))
 
     async def _fill(self, request: InfillRequest) -> Final | None:
         try:

@@ -21,3 +21,9 @@ class RecordDamaged(MidfillError):
     """The record of a run cannot be read or written, or is of another run."""
 
     code = "record-damaged"
+
+
+class CalibrationImpossible(MidfillError):
+    """Fills that no calibration can be fitted on: too few, or all alike."""
+
+    code = "calibration-impossible"

@@ -75,7 +75,8 @@ class Filled:
         tokens: written, the one that ended the middle included.
         steps: forward passes.
         ms: by the clock, the context's encoding included.
-        log_probabilities: of the tokens, in nats, as far as they are known.
+        log_probabilities: of the tokens, in nats, as far as they are known; of ours those that
+            the confidence goes by, see `wire.Final`.
         stop: why it ended.
         accepted: for every step that had guesses to verify, how many of them held.
     """

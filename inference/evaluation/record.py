@@ -72,9 +72,7 @@ class Record:
 
     def _read(self, content: bytes, wanted: object) -> None:
         try:
-            first, *others = [json.loads(line) for line in content.splitlines()]
-            run = first["run"]
-            rows = [Row(**row) for row in others]
+            run, rows = _parsed(content)
         except (ValueError, TypeError, KeyError):
             raise RecordDamaged(
                 f"{self.path} is no intact record of an evaluation; name another file with --out"
@@ -84,3 +82,33 @@ class Record:
                 f"{self.path} is the record of another run; name another file with --out"
             )
         self.rows = {row.name: row for row in rows}
+
+
+def read_record(path: Path) -> tuple[Mapping[str, Any], list[Row]]:
+    """What a run was, and the rows that are in its record, whether or not it is complete.
+
+    Raises:
+        RecordDamaged: the file is no record, or cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        run, rows = _parsed(content[: content.rfind(b"\n") + 1])
+        if not isinstance(run, dict):
+            raise TypeError
+    except OSError as error:
+        raise RecordDamaged(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, TypeError, KeyError):
+        raise RecordDamaged(
+            f"{path} is no intact record of an evaluation: write one with `midfill eval --out FILE`"
+        ) from None
+    return run, rows
+
+
+def _parsed(content: bytes) -> tuple[Any, list[Row]]:
+    """The run and the rows of whole lines.
+
+    Raises:
+        ValueError, TypeError, KeyError: they are none.
+    """
+    first, *others = [json.loads(line) for line in content.splitlines()]
+    return first["run"], [Row(**row) for row in others]

@@ -67,6 +67,7 @@ def judge(problem: Problem, filled: Filled, verdict: Verdict | None) -> dict[str
         "stop": str(filled.stop),
         "mean_log_probability": sum(known) / len(known) if known else None,
         "min_log_probability": min(known) if known else None,
+        "log_probabilities": list(known),
         "accepted": list(filled.accepted),
     }
     if verdict is not None:

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.calibration_file import read_calibration
 from midfill.inference.canvas import first_canvas, verifying_canvas
 from midfill.inference.errors import UsageError
 from midfill.inference.healing import Vocabulary
 from midfill.inference.models.embedded.adapter import read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
-from midfill.inference.models.embedded.files import ensure_files
+from midfill.inference.models.embedded.end_head import read_end_head
+from midfill.inference.models.embedded.files import CALIBRATION, ensure_files
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.weights import Weights, assemble_base, read_tensors
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from midfill.inference.confidence import Calibration
+    from midfill.inference.models.embedded.end_head import EndHead
     from midfill.inference.models.interface import DenoisingModel
     from midfill.inference.progress import ProgressListener
 
@@ -37,6 +41,8 @@ class LoadedModel:
     tokenizer: Tokenizer
     vocabulary: Vocabulary
     masks: int
+    end_head: EndHead | None = None
+    calibration: Calibration | None = None
 
 
 def model_name(name: str) -> str:
@@ -74,6 +80,8 @@ def load_model(name: str, device: torch.device, listener: ProgressListener) -> L
         tokenizer,
         Vocabulary(tokenizer.vocabulary_bytes),
         masks=min(MASKS, weights.adapter.masks),
+        end_head=read_end_head(width=architecture.width),
+        calibration=read_calibration(CALIBRATION),
     )
     _warm_up(loaded)
     return loaded

@@ -23,6 +23,9 @@ INLINE_COMPLETION = types.TEXT_DOCUMENT_INLINE_COMPLETION
 INVOKED = types.InlineCompletionTriggerKind.Invoked
 AUTOMATIC = types.InlineCompletionTriggerKind.Automatic
 
+EVERYTHING = {"minimumConfidence": 0}
+"""Settings with which every fill is shown: whether it is worth showing has a test of its own."""
+
 LOADING_SECONDS = 120
 """A model that is not pulled yet takes longer; the fixtures pull it."""
 
@@ -48,7 +51,7 @@ class Editor(LanguageClient):
         *,
         encodings: list[str] | None = None,
         progress: bool = True,
-        options: object = None,
+        options: object = EVERYTHING,
     ) -> types.InitializeResult:
         """Start the server and initialize it."""
         await PlainClient.start_io(self, sys.executable, "-m", "midfill.lsp", "lsp")

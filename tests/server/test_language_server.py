@@ -397,6 +397,17 @@ async def test_a_disabled_server_starts_no_engine(
     assert editor.statuses == []
 
 
+async def test_an_unlikely_fill_is_shown_only_on_demand(own_engine: Path) -> None:
+    editor = Editor()
+    await editor.open_window(options={"minimumConfidence": 1})
+    await editor.ready()
+    text, line, character = place(RECTANGLE)
+    editor.show("file:///unlikely.py", text)
+    assert texts(await editor.ask("file:///unlikely.py", line, character)) == []
+    assert texts(await editor.ask("file:///unlikely.py", line, character, INVOKED))
+    await editor.close_window()
+
+
 async def test_wrong_settings_are_told_and_the_rest_works(own_engine: Path) -> None:
     editor = Editor()
     await editor.open_window(options={"model": 7, "colour": "red"})

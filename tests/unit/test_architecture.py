@@ -25,6 +25,7 @@ TORCH_FREE = (
 """What the language server may share with the engine."""
 
 COMMANDS = (
+    "calibrate_command",
     "cli",
     "corpus_command",
     "doctor",

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 from midfill.inference.ending import (
+    NOWHERE,
     Bars,
-    Chance,
-    agree,
-    end_by_head,
-    end_by_rules,
+    LikelyEnd,
+    end_at_limit,
+    likelier_end,
     may_end,
+    overdue_end,
 )
 from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.models.embedded.end_features import NAMES, TokenTables, scalar_features
@@ -26,7 +27,7 @@ from midfill.inference.models.embedded.end_head import (
     end_head_file,
     read_end_head,
 )
-from midfill.inference.stopping import Ending, Surroundings, find_end
+from midfill.inference.stopping import Ending, Surroundings
 from midfill.inference.wire import Extent, Stop
 
 if TYPE_CHECKING:
@@ -39,10 +40,7 @@ TABLES = TokenTables(
     blank=torch.tensor([1, 3]),
     ends=torch.tensor([0]),
 )
-BARS = {
-    Extent.LINE: Bars(0.9, 0.9),
-    Extent.LINES: Bars(0.9, 0.5, {Stop.DEDENT: 0.2}),
-}
+BARS = Bars(sure=0.7, patience=8, possible=0.3)
 
 
 def head(width: int = WIDTH) -> EndHead:
@@ -129,7 +127,7 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path) -> Non
 
 def test_the_shipped_head_is_for_the_embedded_model_and_cheap() -> None:
     shipped = read_end_head(width=896)
-    assert shipped.bars.keys() == set(Extent)
+    assert shipped.bars.patience > 0
     arguments = torch.randn(4, 896), torch.randn(4, 151_936), [198, 262, 470]
     times = []
     for _ in range(30):
@@ -165,56 +163,38 @@ def test_whole_lines_end_where_what_is_written_may_go_on_as_the_suffix_does(
     assert may_end(middle, following, LINES) == may
 
 
-@pytest.mark.parametrize(
-    ("following", "wanted", "agreed"),
-    [
-        (" return", "\n    return x", True),
-        ("return x + 1", "return", True),
-        (" ret", "raise", False),
-        ("\n", "\n", False),
-        ("x", "", False),
-    ],
-)
-def test_a_token_agrees_that_shows_what_the_suffix_shows(
-    following: str, wanted: str, agreed: bool
-) -> None:
-    assert agree(following, wanted) == agreed
+def test_the_likeliest_place_counts_and_of_equals_the_first() -> None:
+    places = [("a = 1", "\n", 0.2), ("a = 1\nb = 2", "\n", 0.6), ("a = 1\nb = 2\nc", "\n", 0.6)]
+    best = NOWHERE
+    for tokens, (middle, following, chance) in enumerate(places, 1):
+        best = likelier_end(best, middle, "", following, chance, tokens, LINES)
+    assert best == LikelyEnd(11, 0.6, 2)
 
 
-def test_the_head_ends_whole_lines_without_the_blank_space_behind_them() -> None:
-    arguments = ("a = 1\n   ", "   ", " return", "\n    return total\n", LINES)
-    assert end_by_head(*arguments, 0.6, BARS[Extent.LINES]) == Ending(5, Stop.SUFFIX)
-    assert end_by_head(*arguments, 0.4, BARS[Extent.LINES]) is None
+def test_where_nothing_may_end_no_chance_counts() -> None:
+    assert likelier_end(NOWHERE, "a = 1", "1", ")", 1.0, 3, LINES) is NOWHERE
 
 
-def test_what_does_not_show_the_suffix_has_to_be_surer() -> None:
-    arguments = ("a = 1", "1", "\n", "\n    return total\n", LINES)
-    assert end_by_head(*arguments, 0.6, BARS[Extent.LINES]) is None
-    assert end_by_head(*arguments, 0.95, BARS[Extent.LINES]) == Ending(5, Stop.SUFFIX)
+def test_whole_lines_end_without_the_blank_space_behind_them() -> None:
+    best = likelier_end(NOWHERE, "a = 1\n   ", "   ", " return", 0.6, 5, LINES)
+    assert best == LikelyEnd(5, 0.6, 5)
 
 
 def test_inside_a_line_what_the_last_token_says_of_the_suffix_is_cut_off() -> None:
     around = Surroundings.of("f(", ", b)\n")
-    found = end_by_head("g(x),", "),", " b", ", b)\n", around, 0.95, BARS[Extent.LINE])
-    assert found == Ending(4, Stop.REST_OF_LINE)
+    assert likelier_end(NOWHERE, "g(x),", "),", " b", 0.9, 3, around).at == 4
     # A token that is all of it may be the middle's own.
-    found = end_by_head("a,", ",", " b", ", b)\n", around, 0.95, BARS[Extent.LINE])
-    assert found == Ending(2, Stop.REST_OF_LINE)
+    assert likelier_end(NOWHERE, "a,", ",", " b", 0.9, 3, around).at == 2
 
 
-def test_a_dedent_holds_only_where_the_head_thinks_it_possible() -> None:
-    middle = "a = 1\nb = 2\n    return total\n"
-    around = Surroundings.of("    ", "\n    return total\n", Extent.LINES, "_")
-    bars = BARS[Extent.LINES]
-    assert find_end(middle, around, Extent.LINES) == Ending(6, Stop.DEDENT)
-    unlikely, likely = [Chance(5, 0.01), Chance(6, 0.1)], [Chance(5, 0.3), Chance(6, 0.1)]
-    assert end_by_rules(middle, around, Extent.LINES, likely, bars) == Ending(6, Stop.DEDENT)
-    found = end_by_rules(middle, around, Extent.LINES, unlikely, bars)
-    assert found == Ending(12, Stop.SUFFIX)
+def test_only_a_sure_end_is_overdue_and_only_after_a_while() -> None:
+    sure, unsure = LikelyEnd(5, 0.8, 3), LikelyEnd(5, 0.5, 3)
+    assert overdue_end(sure, 10, BARS) is None
+    assert overdue_end(sure, 11, BARS) == Ending(5, Stop.LIKELY_END)
+    assert overdue_end(unsure, 100, BARS) is None
 
 
-def test_without_chances_the_rules_decide() -> None:
-    for middle in ("a = 1\nb = 2\n", "x)\n", "a\n    return total\n"):
-        for extent in Extent:
-            expected = find_end(middle, LINES, extent)
-            assert end_by_rules(middle, LINES, extent, [], BARS[extent]) == expected
+def test_a_limit_cuts_at_an_end_that_is_possible() -> None:
+    assert end_at_limit(LikelyEnd(5, 0.4, 3), BARS) == Ending(5, Stop.LIKELY_END)
+    assert end_at_limit(LikelyEnd(5, 0.2, 3), BARS) is None
+    assert end_at_limit(NOWHERE, BARS) is None

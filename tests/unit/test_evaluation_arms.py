@@ -72,6 +72,7 @@ def test_one_row_is_filled_by_all_arms_and_run(engine: Engine) -> None:
         assert arm["passed"]
         assert arm["steps"] <= arm["tokens"]
         assert arm["min_log_probability"] <= arm["mean_log_probability"] <= 0
+        assert 1 <= len(arm["log_probabilities"]) <= arm["tokens"]
         assert len(arm["accepted"]) == arm["steps"] - 1
 
 

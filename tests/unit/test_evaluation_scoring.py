@@ -111,6 +111,7 @@ def test_a_row_holds_what_calibration_is_fitted_on() -> None:
 
     assert figures["exact"] is True
     assert (figures["mean_log_probability"], figures["min_log_probability"]) == (-1.0, -1.5)
+    assert figures["log_probabilities"] == [-0.5, -1.5]
     assert (figures["tokens"], figures["stop"]) == (4, "line-end")
     assert (figures["passed"], figures["outcome"]) == (False, "failed")
 

@@ -8,7 +8,7 @@ from lsprotocol import types
 from midfill.inference.text.hole_at_cursor import NoHole, Reason
 from midfill.inference.wire import Final, InfillRequest, Stop
 from midfill.lsp.documents import Document, DocumentStore
-from midfill.lsp.inline_completion import CHOICES, items_for, request_for
+from midfill.lsp.inline_completion import CHOICES, items_for, request_for, worth_showing
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 URI = "untitled:Untitled-1"
@@ -87,6 +87,13 @@ def test_one_suggestion_while_typing_and_several_on_demand() -> None:
 def test_there_is_nothing_to_ask_inside_a_word_unless_somebody_insists() -> None:
     assert request_for(snapshot("name", 0, 2)) == NoHole(Reason.INSIDE_WORD)
     assert asked(snapshot("name", 0, 2, kind=INVOKED)).suffix == "me"
+
+
+@pytest.mark.parametrize(("confidence", "worth"), [(0.19, False), (0.2, True), (1.0, True)])
+def test_an_unlikely_fill_is_shown_only_to_whoever_asked(confidence: float, worth: bool) -> None:
+    final = fill("1").model_copy(update={"confidence": confidence})
+    assert worth_showing(snapshot("x = ", 0, 4), final, 0.2) is worth
+    assert worth_showing(snapshot("x = ", 0, 4, kind=INVOKED), final, 0.2)
 
 
 def test_a_fill_is_inserted_at_the_cursor() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -25,18 +26,23 @@ from midfill.inference.training.middle_end.fitting import (
 )
 from midfill.inference.training.middle_end.holes import EndHole, Kind, cut_holes
 from midfill.inference.training.middle_end.measuring import (
-    Policy,
     as_markdown,
     free_as_markdown,
     measure,
     measure_free,
 )
-from midfill.inference.training.middle_end.policies import NEVER, RULES_ALONE, Replay, choose_bars
-from midfill.inference.training.middle_end.replay import Outcome, Trace, shown, trace
+from midfill.inference.training.middle_end.policies import (
+    DESIGN,
+    NEVER,
+    RULES_ALONE,
+    Policy,
+    Replay,
+    choose_bars,
+)
+from midfill.inference.training.middle_end.replay import Outcome, Trace, trace
 from midfill.inference.training.middle_end.session import train_end_head
 from midfill.inference.training.middle_end.tables import token_tables
 from midfill.inference.training.middle_end.written import written
-from midfill.inference.wire import Extent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,21 +127,30 @@ def test_the_end_is_the_first_slot_with_which_the_middle_is_written(tokenizer: T
         assert (middle + one.hole.suffix).startswith(one.texts[-1])
 
 
+HEAD_ALONE = Policy("head", Bars(sure=0.5, patience=0, possible=NEVER), rules=False)
+
+
 def test_a_replay_by_the_rules_is_exact_early_or_late(tokenizer: Tokenizer) -> None:
     [(one, _)] = traces_of(tokenizer, [DEDENTS])
-    nothing = [0.0] * one.slots
-    # The ``else`` stands less far in than the hole's line: the rules stop before it.
-    assert Replay(one, nothing).outcome(RULES_ALONE) is Outcome.EARLY
-    assert Replay(one, nothing).outcome(RULES_ALONE, rules=False) is Outcome.LATE
+    nothing = Replay.of(one, [0.0] * one.slots)
+    # The ``else`` stands less far in than the hole's line: with the dedent rule it ends the middle.
+    assert nothing.outcome(DESIGN) is Outcome.EARLY
+    assert nothing.outcome(RULES_ALONE) is Outcome.EXACT
+    assert nothing.outcome(HEAD_ALONE) is Outcome.LATE
+
+
+def test_a_dedent_ends_the_middle_where_nothing_follows(tokenizer: Tokenizer) -> None:
+    last = replace(DEDENTS, suffix="\n")
+    one = trace(tokenizer, last, 0, tokenizer.encode("1\n    return x\n"))
+    assert Replay.of(one, [0.0] * one.slots).shown(RULES_ALONE) == "1"
 
 
 def test_a_head_that_knows_ends_exactly_with_and_without_the_rules(tokenizer: Tokenizer) -> None:
     [(one, end)] = traces_of(tokenizer, [DEDENTS])
-    knowing = [float(slot in one.right_slots(end)) for slot in range(one.slots)]
-    even = dict.fromkeys(Extent, Bars(0.5, 0.5))
-    assert Replay(one, knowing).outcome(even, rules=False) is Outcome.EXACT
-    chosen = choose_bars([Replay(one, knowing)], [], rules=True)
-    assert Replay(one, knowing).outcome(chosen) is Outcome.EXACT
+    knowing = Replay.of(one, [float(slot in one.right_slots(end)) for slot in range(one.slots)])
+    assert knowing.outcome(HEAD_ALONE) is Outcome.EXACT
+    chosen = choose_bars([knowing], [])
+    assert knowing.outcome(Policy("chosen", chosen)) is Outcome.EXACT
 
 
 def synthetic(tokenizer: Tokenizer, holes: list[EndHole]) -> tuple[list[ReadHole], list[Trace]]:
@@ -175,11 +190,10 @@ def test_a_fit_finds_what_tells_the_end(tokenizer: Tokenizer) -> None:
 def test_the_table_has_intervals_and_gains(tokenizer: Tokenizer) -> None:
     read, traces = synthetic(tokenizer, [DEDENTS, *cut_holes(FILES, "table", 12)])
     knowing = [
-        Replay(text, [float(slot in text.right_slots(one.written.end)) for slot in range(99)])
+        Replay.of(text, [float(slot in text.right_slots(one.written.end)) for slot in range(99)])
         for one, text in zip(read, traces, strict=True)
     ]
-    head = Policy("head", dict.fromkeys(Extent, Bars(0.5, 0.5)), rules=False)
-    lines = list(measure([(Policy("rules", RULES_ALONE), knowing), (head, knowing)], 0))
+    lines = list(measure([(RULES_ALONE, knowing), (HEAD_ALONE, knowing)], 0))
     rules_alone, by_head = lines[:2]
     assert (rules_alone.group, rules_alone.holes, by_head.policy) == ("all", 13, "head")
     assert rules_alone.gain.value == 0
@@ -190,18 +204,25 @@ def test_the_table_has_intervals_and_gains(tokenizer: Tokenizer) -> None:
 
 def test_a_text_that_never_ends_is_shown_as_a_limit_leaves_it(tokenizer: Tokenizer) -> None:
     one = trace(tokenizer, DEDENTS, 0, tokenizer.encode("1\n        z = 2\n        hal"))
-    never = Policy("rules", RULES_ALONE)
-    [line, *_] = measure_free([(never, [Replay(one, [0.0] * 99)])], 0)
+    replay = Replay.of(one, [0.0] * one.slots)
+    [line, *_] = measure_free([(RULES_ALONE, [replay])], 0)
     assert (line.ended, line.exact.value) == (0, 0)
     assert line.tokens == one.slots
-    assert shown(one, None) == "1\n        z = 2"
+    assert replay.shown(RULES_ALONE) == "1\n        z = 2"
     assert "similarity" in free_as_markdown([line])
 
 
+def test_a_limit_cuts_where_the_head_thinks_an_end_possible(tokenizer: Tokenizer) -> None:
+    one = trace(tokenizer, DEDENTS, 0, tokenizer.encode("1\n        z = 2\n        hal"))
+    possible = [0.4 * (text == "1") for text in one.texts]
+    policy = Policy("head", Bars(sure=0.7, patience=4, possible=0.3))
+    assert Replay.of(one, possible).shown(policy) == "1"
+
+
 def test_bars_that_nothing_reaches_leave_the_rules_as_they_are(tokenizer: Tokenizer) -> None:
-    never = dict.fromkeys(Extent, Bars(NEVER, NEVER))
+    never = Policy("never", Bars(NEVER, 0, NEVER))
     for one, _ in traces_of(tokenizer, cut_holes(FILES, "rules", 15)):
-        sure = Replay(one, [1.0] * one.slots)
+        sure = Replay.of(one, [1.0] * one.slots)
         assert sure.outcome(never) is sure.outcome(RULES_ALONE)
 
 

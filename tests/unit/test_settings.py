@@ -14,6 +14,8 @@ from midfill.lsp.settings import ReadSettings, Settings, read_settings
         ({}, Settings(model="embedded", enabled=True)),
         ({"model": "some/model"}, Settings(model="some/model")),
         ({"enabled": False}, Settings(enabled=False)),
+        ({"minimumConfidence": 0.5}, Settings(minimum_confidence=0.5)),
+        ({"minimumConfidence": 0}, Settings(minimum_confidence=0.0)),
         ({"model": " embedded ", "enabled": True}, Settings()),
     ],
 )
@@ -29,6 +31,10 @@ def test_settings_default_where_they_are_not_given(options: object, settings: Se
         ({"model": "  "}, "midfill.model must be"),
         ({"model": None}, "midfill.model must be"),
         ({"enabled": "yes"}, "midfill.enabled must be true or false"),
+        ({"minimumConfidence": 1.5}, "midfill.minimumConfidence must be a number from 0 to 1"),
+        ({"minimumConfidence": True}, "midfill.minimumConfidence must be"),
+        ({"minimumConfidence": "0.5"}, "midfill.minimumConfidence must be"),
+        ({"minimumConfidence": float("nan")}, "midfill.minimumConfidence must be"),
         ({"modle": "embedded"}, "no setting called 'modle'"),
     ],
 )

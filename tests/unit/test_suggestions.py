@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,7 @@ class FaultySource:
         self.let_go = asyncio.Event()
         self.let_go.set()
         self.failure: Exception | None = None
+        self.confidence = 1.0
 
     async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final, None]:
         self.calls += 1
@@ -40,7 +42,7 @@ class FaultySource:
                 raise self.failure
             yield Final(
                 text="1",
-                confidence=1.0,
+                confidence=self.confidence,
                 stop=Stop.LINE_END,
                 model="embedded",
                 tokens=1,
@@ -90,6 +92,16 @@ async def suggestions(source: FaultySource) -> Suggestions:
 
 async def test_the_fill_is_suggested(suggestions: Suggestions) -> None:
     assert inserted(await suggestions.answer(snapshot())) == ["1"]
+
+
+async def test_an_unlikely_fill_is_kept_back_from_whoever_did_not_ask(
+    source: FaultySource,
+) -> None:
+    strict = Suggestions(source, lambda snapshot: True, minimum_confidence=0.6)
+    assert inserted(await strict.answer(snapshot())) == ["1"]
+    source.confidence = 0.5
+    assert await strict.answer(snapshot()) == NOTHING
+    assert inserted(await strict.answer(replace(snapshot(), invoked=True))) == ["1"]
 
 
 async def test_while_the_engine_is_not_ready_there_is_nothing_and_it_is_asked_to_load(

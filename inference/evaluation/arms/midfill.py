@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Midfill:
     """The engine's own fill.
 
-    The engine does not hand out the log-probability of each token or how many guesses held, so
-    these are taken from the same greedy text written once more, outside the time that is measured.
+    The engine does not hand out how many guesses held, so that is taken from the same greedy text
+    written once more, outside the time that is measured.
     """
 
     name = "midfill"
@@ -41,7 +41,7 @@ class Midfill:
             tokens=final.tokens,
             steps=final.steps,
             ms=final.ms.total - final.ms.load,
-            log_probabilities=tuple(text.log_probabilities[: final.tokens]),
+            log_probabilities=final.log_probabilities,
             stop=final.stop,
             accepted=text.accepted(final.tokens),
         )

@@ -8,7 +8,7 @@ both, at products of the latter, and costs next to nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +18,16 @@ from safetensors import SafetensorError, safe_open
 from midfill.inference.ending import Bars
 from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.models.embedded.end_features import NAMES, TokenTables, scalar_features
-from midfill.inference.wire import Extent, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
 END_HEAD = Path(__file__).with_name("end_head.safetensors")
 """Ships with the package."""
 
-FORMAT = "1"
+FORMAT = "2"
 FEATURES = len(NAMES) + 1
 FARTHEST = 5.0
 """Standard deviations; what lies farther out counts as this far."""
@@ -91,12 +90,12 @@ class EndHead:
     Attributes:
         weights: what is learnt.
         tables: tokens that it has to know.
-        bars: how sure it has to be before its word counts; see `inference.ending`.
+        bars: how likely an end has to be before the head's word counts.
     """
 
     weights: EndWeights
     tables: TokenTables
-    bars: Mapping[Extent, Bars]
+    bars: Bars
 
     @torch.inference_mode()
     def probability(
@@ -131,15 +130,7 @@ def end_head_file(head: EndHead) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and metadata of a head's file."""
     tensors = {name: getattr(head.weights, name) for name in EndWeights.__dataclass_fields__}
     tensors |= {f"tokens.{name}": getattr(head.tables, name).int() for name in _TABLES}
-    bars = {
-        extent.value: {
-            "ends": bar.ends,
-            "agreeing": bar.agreeing,
-            "confirms": {stop.value: chance for stop, chance in bar.confirms.items()},
-        }
-        for extent, bar in head.bars.items()
-    }
-    return tensors, {"format": FORMAT, "bars": json.dumps(bars)}
+    return tensors, {"format": FORMAT, "bars": json.dumps(asdict(head.bars))}
 
 
 def read_end_head(path: Path = END_HEAD, width: int | None = None) -> EndHead:
@@ -166,17 +157,12 @@ def read_end_head(path: Path = END_HEAD, width: int | None = None) -> EndHead:
             tables = TokenTables(
                 **{name: file.get_tensor(f"tokens.{name}").long() for name in _TABLES}
             )
-            bars = {
-                Extent(extent): Bars(
-                    float(bar["ends"]),
-                    float(bar["agreeing"]),
-                    {Stop(stop): float(chance) for stop, chance in bar["confirms"].items()},
-                )
-                for extent, bar in json.loads(metadata["bars"]).items()
-            }
+            found = json.loads(metadata["bars"])
+            bars = Bars(float(found["sure"]), int(found["patience"]), float(found["possible"]))
     except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise WeightsCorrupt(f"the end head {path} cannot be read ({error})") from None
-    found = weights.state.shape[0]
-    if (width is not None and found != width) or weights.features.shape[0] != FEATURES:
+    if (width is not None and weights.state.shape[0] != width) or (
+        weights.features.shape[0] != FEATURES
+    ):
         raise WeightsCorrupt(f"the end head {path} is for another model: train it again")
     return EndHead(weights, tables, bars)

@@ -14,6 +14,9 @@ from midfill.inference.progress import ProgressListener, nobody_listens
 ADAPTER = Path(__file__).with_name("adapter.safetensors")
 """Ships with the package."""
 
+CALIBRATION = Path(__file__).with_name("confidence.json")
+"""Ships with the package; see `midfill calibrate`."""
+
 ADAPTER_VARIABLE = "MIDFILL_ADAPTER"
 """The environment variable that names an adapter to use instead, such as one of `midfill train`."""
 

@@ -6,32 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.evaluation.edit_similarity import edit_similarity
 from midfill.inference.evaluation.intervals import Estimate, row_mean
-from midfill.inference.training.middle_end.replay import Outcome, ended, outcome, shown
+from midfill.inference.training.middle_end.replay import Outcome, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from midfill.inference.ending import Bars
-    from midfill.inference.training.middle_end.policies import Replay
+    from midfill.inference.training.middle_end.policies import Policy, Replay
     from midfill.inference.training.middle_end.replay import Trace
-    from midfill.inference.wire import Extent
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One way to end a middle.
-
-    Attributes:
-        name: in the table.
-        bars: how sure the head has to be.
-        rules: whether the rules are asked.
-    """
-
-    name: str
-    bars: Mapping[Extent, Bars]
-    rules: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +40,9 @@ class Line:
 def measure(policies: Sequence[tuple[Policy, Sequence[Replay]]], seed: int) -> Iterator[Line]:
     """Lines for each group of holes and each policy; all policies see the same holes in order."""
     first_policy, first_replays = policies[0]
-    first = [one.outcome(first_policy.bars, rules=first_policy.rules) for one in first_replays]
+    first = [one.outcome(first_policy) for one in first_replays]
     traces = [one.trace for one in first_replays]
-    found = [
-        (policy, [one.outcome(policy.bars, rules=policy.rules) for one in replays])
-        for policy, replays in policies
-    ]
+    found = [(policy, [one.outcome(policy) for one in replays]) for policy, replays in policies]
     for group, belongs in GROUPS.items():
         chosen = [i for i, trace in enumerate(traces) if belongs(trace)]
         if not chosen:
@@ -116,21 +95,14 @@ def measure_free(
             if not chosen:
                 continue
             tasks = [one.trace.hole.task for one in chosen]
-            ends = [
-                ended(one.trace, one.chances, policy.bars, rules=policy.rules) for one in chosen
-            ]
-            texts = [shown(one.trace, end) for one, end in zip(chosen, ends, strict=True)]
-            true = [one.trace.hole.middle for one in chosen]
-            pairs = list(zip(texts, true, strict=True))
+            ends = [one.ended(policy) for one in chosen]
             traces = [one.trace for one in chosen]
             exact = [
                 float(end is not None and outcome(trace, end[0]) is Outcome.EXACT)
                 for trace, end in zip(traces, ends, strict=True)
             ]
-            similar = [edit_similarity(text.strip(), middle.strip()) for text, middle in pairs]
-            written = [
-                end[1] if end else trace.slots for trace, end in zip(traces, ends, strict=True)
-            ]
+            similar = [one.similarity(policy) for one in chosen]
+            written = [one.written(policy) for one in chosen]
             yield FreeLine(
                 policy=policy.name,
                 group=group,

@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from midfill.inference.ending import Chance, confirmed, end_by_head, may_end, rule_endings
-from midfill.inference.filling import Task, _joined
-from midfill.inference.stopping import Surroundings, finished_part
-from midfill.inference.wire import Extent
+from midfill.inference.ending import (
+    NOWHERE,
+    LikelyEnd,
+    end_at_limit,
+    likelier_end,
+    may_end,
+    overdue_end,
+)
+from midfill.inference.filling import Task, joined
+from midfill.inference.stopping import RULES, Ending, Surroundings, dedent, finished_part
+from midfill.inference.wire import Extent, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from midfill.inference.ending import Bars
-    from midfill.inference.stopping import Ending
     from midfill.inference.tokenizer import Tokenizer
     from midfill.inference.training.middle_end.holes import EndHole
 
@@ -35,7 +41,7 @@ class Trace:
     Attributes:
         texts: of the middle behind each slot; see `written.Written`.
         pieces: the text of each slot's token; slot 0 has none.
-        endings: what the rules find behind each slot.
+        endings: what the rules find behind each slot, a dedent among it wherever there is one.
     """
 
     hole: EndHole
@@ -53,6 +59,10 @@ class Trace:
     def in_line(self) -> bool:
         """Whether the middle leads up to something visible on its last line."""
         return bool(self.around.line_after.strip())
+
+    @property
+    def several_lines(self) -> bool:
+        return self.hole.extent is Extent.LINES
 
     @property
     def needs_head(self) -> bool:
@@ -89,52 +99,79 @@ def trace(tokenizer: Tokenizer, hole: EndHole, owed: int, tokens: Sequence[int])
         text = data[owed:].decode(errors="ignore")
         pieces.append(piece.decode(errors="ignore"))
         texts.append(text)
-    endings = tuple(rule_endings(text, around, hole.extent) for text in texts)
+    endings = tuple(_endings(text, around, hole.extent) for text in texts)
     return Trace(hole, around, tuple(texts), tuple(pieces), endings)
 
 
+def _endings(middle: str, around: Surroundings, extent: Extent) -> tuple[Ending, ...]:
+    found = [
+        (stop, dedent(middle, around) if stop is Stop.DEDENT else rule(middle, around))
+        for stop, rule in RULES[extent]
+    ]
+    return tuple(Ending(at, stop) for stop, at in found if at is not None)
+
+
 def ended(
-    one: Trace, chances: Sequence[float], bars: Mapping[Extent, Bars], *, rules: bool = True
+    one: Trace,
+    likely: Sequence[LikelyEnd],
+    bars: Bars | None,
+    *,
+    rules: bool = True,
+    dedent: bool = False,
 ) -> tuple[str, int] | None:
     """The finished middle, and the slot at which it was found; None if no end was found.
 
     Args:
         one: what is written.
-        chances: behind each slot but perhaps the last.
-        bars: how sure the head has to be.
+        likely: `likely_ends` of it.
+        bars: how likely an end has to be; None if the chances do not count.
         rules: whether the rules are asked.
+        dedent: whether a dedent ends the middle even where something visible follows.
     """
-    extent = one.hole.extent
-    heard: list[Chance] = []
+    everywhere = dedent or not one.around.next_line
     for slot, text in enumerate(one.texts):
-        if rules and (ending := confirmed(one.endings[slot], text, heard, bars[extent])):
+        if rules and (ending := _earliest(one.endings[slot], dedent=everywhere)):
             return _finished(one, text, ending), slot
-        if slot == one.slots:
-            break
-        ending = end_by_head(
-            text,
-            one.pieces[slot],
-            one.pieces[slot + 1],
-            one.hole.suffix,
-            one.around,
-            chances[slot],
-            bars[extent],
-        )
-        if ending:
+        if bars and one.several_lines and (ending := overdue_end(likely[slot], slot, bars)):
             return _finished(one, text, ending), slot
-        heard.append(Chance(len(text), chances[slot]))
     return None
 
 
-def shown(one: Trace, end: tuple[str, int] | None) -> str:
-    """The text that a user would get; where no end is found, what a limit would leave of it."""
-    return end[0] if end else finished_part(one.texts[-1], one.hole.extent)
+def cut_short(one: Trace, likely: Sequence[LikelyEnd], bars: Bars | None) -> str:
+    """What a limit would leave of a text in which no end is found."""
+    if bars and one.several_lines and (ending := end_at_limit(likely[-1], bars)):
+        return _finished(one, one.texts[-1], ending)
+    return finished_part(one.texts[-1], one.hole.extent)
+
+
+def likely_ends(one: Trace, chances: Sequence[float]) -> tuple[LikelyEnd, ...]:
+    """For each slot the likeliest end before it, given the chances behind all but the last."""
+    found = [NOWHERE]
+    for slot in range(one.slots):
+        found.append(
+            likelier_end(
+                found[-1],
+                one.texts[slot],
+                one.pieces[slot],
+                one.pieces[slot + 1],
+                chances[slot],
+                slot,
+                one.around,
+            )
+        )
+    return tuple(found)
+
+
+def _earliest(endings: Sequence[Ending], *, dedent: bool) -> Ending | None:
+    """The earliest of the ends; of two, the first rule's."""
+    holding = [ending for ending in endings if dedent or ending.stop is not Stop.DEDENT]
+    return min(holding, key=lambda ending: ending.at, default=None)
 
 
 def _finished(one: Trace, text: str, ending: Ending) -> str:
     hole = one.hole
     task = Task(hole.prefix, hole.suffix, hole.replaced, hole.extent, b"", 0, 0.0)
-    return _joined(text[: ending.at], ending.stop, task, one.around)
+    return joined(text[: ending.at], ending.stop, task, one.around)
 
 
 def outcome(one: Trace, text: str | None) -> Outcome:

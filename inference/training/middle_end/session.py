@@ -31,15 +31,15 @@ from midfill.inference.training.middle_end.fitting import (
 from midfill.inference.training.middle_end.free_running import write_freely
 from midfill.inference.training.middle_end.holes import cut_holes
 from midfill.inference.training.middle_end.measuring import (
-    Policy,
     as_markdown,
     free_as_markdown,
     measure,
     measure_free,
 )
 from midfill.inference.training.middle_end.policies import (
-    NO_DEDENT,
+    DESIGN,
     RULES_ALONE,
+    Policy,
     Replay,
     choose_bars,
 )
@@ -88,7 +88,9 @@ class _Split:
         def of(one: ReadHole | FreeHole, trace: Trace) -> Replay:
             # A hole that was left out has been seen in no fold.
             chosen = weights[fold_of(numbers.get(one.hole, 0)) % len(weights)]
-            return Replay(trace, chances(chosen, one.states, one.features, in_line=trace.in_line))
+            return Replay.of(
+                trace, chances(chosen, one.states, one.features, in_line=trace.in_line)
+            )
 
         return (
             [of(one, trace) for one, trace in zip(self.read, self.forced, strict=True)],
@@ -185,16 +187,14 @@ def _report(
 ) -> str:
     any_replays = policies[0][1]
     everything = [
-        (Policy("rules", RULES_ALONE), any_replays),
-        (Policy("rules without dedent", NO_DEDENT), any_replays),
+        (DESIGN, any_replays),
+        (RULES_ALONE, any_replays),
         *policies,
     ]
     forced = measure([(policy, both[0]) for policy, both in everything], seed)
     free = measure_free([(policy, both[1]) for policy, both in everything], seed)
     bars = "\n".join(
-        f"- {policy.name}, {extent.value}: {_described(bar)}"
-        for policy, _ in policies
-        for extent, bar in policy.bars.items()
+        f"- {policy.name}: {_described(policy.bars)}" for policy, _ in policies if policy.bars
     )
     return (
         f"Trained on {trained} holes.\n\n"
@@ -205,5 +205,7 @@ def _report(
 
 
 def _described(bars: Bars) -> str:
-    confirms = [f", {stop.value} confirmed from {bar:g}" for stop, bar in bars.confirms.items()]
-    return f"ends from {bars.ends:g}, agreeing from {bars.agreeing:g}{''.join(confirms)}"
+    return (
+        f"sure from {bars.sure:g}, after {bars.patience} tokens; "
+        f"possible from {bars.possible:g} at a limit"
+    )

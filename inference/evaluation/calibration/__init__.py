@@ -1,0 +1,1 @@
+"""Calibrating confidences: from an evaluation's records to a regression and what it is worth."""
