@@ -15,6 +15,7 @@ from midfill.inference.evaluation.arms.own_text import OwnText
 from midfill.inference.evaluation.arms.prefix_suffix_middle import PrefixSuffixMiddle
 from midfill.inference.evaluation.rows import make_row
 from midfill.inference.models.catalog import catalog_entry
+from midfill.inference.models.embedded.end_head import END_HEAD
 from midfill.inference.version import version
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def describe_run(
         "suite": suite,
         "model": model,
         "adapter": fingerprint(catalog_entry(model).adapter.path).sha256,
+        "end_head": fingerprint(END_HEAD).sha256,
         "version": version(),
         "seed": seed,
         "limit": limit,
