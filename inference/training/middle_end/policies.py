@@ -31,7 +31,7 @@ SURE = (0.5, 0.6, 0.7, 0.8, 0.9, NEVER)
 PATIENCE = (8, 16, 24, 32, 48)
 POSSIBLE = (0.1, 0.2, 0.3, 0.5, NEVER)
 
-TOLERANCE = 0.01
+TOLERANCE = 0.03
 """What of the best sum of shares is given for writing less: nobody waits for what is cut off."""
 
 
