@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,17 +124,11 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path) -> Non
         assert "\n" not in str(caught.value)
 
 
-def test_the_shipped_head_is_for_the_embedded_model_and_cheap() -> None:
+def test_the_shipped_head_is_for_the_embedded_model() -> None:
     shipped = read_end_head(width=896)
     assert shipped.bars.patience > 0
     arguments = torch.randn(4, 896), torch.randn(4, 151_936), [198, 262, 470]
-    times = []
-    for _ in range(30):
-        started = perf_counter()
-        shipped.probability(*arguments, in_line=False)
-        times.append(perf_counter() - started)
-    # About a millisecond where nothing else runs; other tests may run beside this one.
-    assert min(times) < 0.02
+    assert shipped.probability(*arguments, in_line=False).shape == (4,)
 
 
 LINES = Surroundings.of("def f():\n    ", "\n    return total\n", Extent.LINES, "_")
