@@ -32,6 +32,12 @@ class UnreadableFile(MidfillError):
     code = "unreadable-file"
 
 
+class ExcludedFile(MidfillError):
+    """A file that Midfill never reads, such as one with keys in it."""
+
+    code = "excluded"
+
+
 class InvalidText(MidfillError):
     """Text that has no UTF-8 form, such as a lone surrogate."""
 

@@ -3,17 +3,22 @@
 pygls keeps documents too, but it breaks lines wherever `str.splitlines` does (at form feeds and
 U+2028, say), which no editor does, and clamps positions past the end wrongly. One edit misplaced,
 and every later suggestion is made for a text that nobody sees.
+
+Text that Midfill must never see is kept out here, so that no other code can get at it.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from lsprotocol import types
 from pygls.workspace import PositionCodec, ServerTextPosition, TextDocument, Workspace
 
+from midfill.inference.exclusion.policy import ExclusionPolicy
+from midfill.lsp.document_paths import folder_path, paths_of
 from midfill.lsp.text_positions import (
     UTF_16,
     characters_in,
@@ -86,8 +91,20 @@ class Document(TextDocument):
         return ServerTextPosition(len(self.lines) - 1, len(self.lines[-1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """An open document without its text.
+
+    Attributes:
+        names: its URI, and the notebook's if it is a cell.
+    """
+
+    names: tuple[str, ...]
+    reason: str
+
+
 class DocumentStore(Workspace):
-    """All open documents. Only it changes them."""
+    """All open documents, without the text of those that are excluded. Only it changes them."""
 
     def __init__(
         self,
@@ -95,24 +112,130 @@ class DocumentStore(Workspace):
         sync_kind: types.TextDocumentSyncKind = types.TextDocumentSyncKind.Incremental,
         workspace_folders: Sequence[types.WorkspaceFolder] | None = None,
         position_encoding: types.PositionEncodingKind | str | None = UTF_16,
+        policy: ExclusionPolicy | None = None,
     ) -> None:
         super().__init__(root_uri, sync_kind, workspace_folders, position_encoding)
         self._position_codec = ClampingCodec(position_encoding)
+        self._policy = policy or ExclusionPolicy()
+        self._withheld: dict[str, Withheld] = {}
 
     def opened(self, uri: str) -> Document | None:
-        """The document, if the client has opened it. Nothing is ever read from the disk."""
-        document = self.text_documents.get(unquote(uri))
-        return document if isinstance(document, Document) else None
+        """The document, if the client has opened it and it is not excluded by now.
+
+        Nothing is ever read from the disk.
+        """
+        document = self._stored(uri)
+        if document is not None:
+            names = self._names_of(document.uri)
+            if reason := self._reason_against(*names):
+                self._withhold(names, reason)
+                return None
+        return document
+
+    def why_withheld(self, uri: str) -> str | None:
+        """Why the text of an open document is not here, if it is excluded."""
+        withheld = self._withheld.get(unquote(uri))
+        return withheld.reason if withheld else None
+
+    def withhold_excluded(self) -> list[str]:
+        """Look at all documents anew: ignore files may have changed.
+
+        Returns:
+            the URIs of documents that were let go.
+        """
+        self._policy.ignore_files.forget()
+        uris = [document.uri for document in self.text_documents.values()]
+        let_go = [uri for uri in uris if self.opened(uri) is None]
+        for key, withheld in [*self._withheld.items()]:
+            if self._reason_against(*withheld.names) is None:
+                del self._withheld[key]
+                name = withheld.names[0]
+                log.info("%s is not excluded any more: close it and open it again", name)
+        return let_go
+
+    def withhold_renamed(self, old_uri: str, new_uri: str) -> list[str]:
+        """A file or folder has another name now: let go of documents that it excludes.
+
+        An editor closes and opens what it renames, but it may do so later, or not at all.
+
+        Returns:
+            the URIs, still the old ones, of documents that were let go.
+        """
+        old, new = unquote(old_uri).rstrip("/"), unquote(new_uri).rstrip("/")
+        let_go = []
+        for key, document in [*self.text_documents.items()]:
+            if key != old and not key.startswith(f"{old}/"):
+                continue
+            renamed = quote(new + key.removeprefix(old), safe=":/")
+            if reason := self._reason_against(renamed):
+                self._withhold((document.uri, renamed), reason)
+                let_go.append(document.uri)
+        return let_go
+
+    def get_text_document(self, doc_uri: str) -> Document:
+        """The document if it is open and not excluded, else one without text."""
+        return self.opened(doc_uri) or self._create_text_document(doc_uri, source="")
+
+    def put_text_document(
+        self, text_document: types.TextDocumentItem, notebook_uri: str | None = None
+    ) -> None:
+        names = (text_document.uri, notebook_uri) if notebook_uri else (text_document.uri,)
+        if reason := self._reason_against(*names):
+            self._withhold(names, reason)
+            return
+        self._withheld.pop(unquote(text_document.uri), None)
+        super().put_text_document(text_document, notebook_uri)
+
+    def remove_text_document(self, doc_uri: str) -> None:
+        self._withheld.pop(unquote(doc_uri), None)
+        super().remove_text_document(doc_uri)
+
+    def put_notebook_document(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        if self._reason_against(params.notebook_document.uri) is None:
+            super().put_notebook_document(params)
+            return
+        for cell in params.cell_text_documents:
+            self.put_text_document(cell, params.notebook_document.uri)
+
+    def update_notebook_document(self, params: types.DidChangeNotebookDocumentParams) -> None:
+        if unquote(params.notebook_document.uri) in self.notebook_documents:
+            super().update_notebook_document(params)
 
     def update_text_document(
         self,
         text_doc: types.VersionedTextDocumentIdentifier,
         change: types.TextDocumentContentChangeEvent,
     ) -> None:
-        if self.opened(text_doc.uri) is None:
-            log.warning("ignored a change of a document that was never opened")
+        if self._stored(text_doc.uri) is None:
+            if self.why_withheld(text_doc.uri) is None:
+                log.warning("ignored a change of a document that was never opened")
             return
         super().update_text_document(text_doc, change)
+
+    def _stored(self, uri: str) -> Document | None:
+        document = self.text_documents.get(unquote(uri))
+        return document if isinstance(document, Document) else None
+
+    def _names_of(self, uri: str) -> tuple[str, ...]:
+        """A document's URI, and that of the notebook around it."""
+        notebook = self._cell_in_notebook.get(unquote(uri))
+        return (uri, notebook) if notebook else (uri,)
+
+    def _reason_against(self, *uris: str) -> str | None:
+        """Why a document of these names is excluded."""
+        roots = [folder.uri for folder in self.folders.values()]
+        roots += [self.root_uri] if self.root_uri else []
+        folders = [folder_path(root) for root in roots]
+        for path in (path for uri in uris for path in paths_of(uri)):
+            if reason := self._policy.reason_against(path, folders):
+                return reason
+        return None
+
+    def _withhold(self, names: tuple[str, ...], reason: str) -> None:
+        """Keep nothing of a document but its names and why."""
+        super().remove_text_document(names[0])
+        self._withheld[unquote(names[0])] = Withheld(names, reason)
+        log.info("%s is excluded: %s", names[0], reason)
 
     def _create_text_document(
         self,

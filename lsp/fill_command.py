@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from midfill.inference.errors import UsageError
+from midfill.inference.errors import ExcludedFile, UsageError
+from midfill.inference.exclusion.policy import ExclusionPolicy
 from midfill.inference.text.line_breaks import LINE_BREAK
 from midfill.inference.text.source_file import (
     offset_of,
@@ -75,10 +76,19 @@ def fill(
         bool, typer.Option("--watch", help="Show the canvas while it is denoised.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    even_if_excluded: Annotated[
+        bool,
+        typer.Option(
+            "--even-if-excluded",
+            help="Fill a file with secrets, or one that .midfillignore or .gitignore names, too.",
+        ),
+    ] = False,
 ) -> None:
     """Fill one hole of a file and print the file around it. The file itself is left alone."""
     name, place = parse_file_and_place(where)
     path = Path(name)
+    if not even_if_excluded:
+        _need_allowed(path)
     text = read_source(path)
     start = offset_of(text, place)
     end = offset_of(text, parse_place(to)) if to is not None else start
@@ -96,6 +106,14 @@ def fill(
         print_json(final)
     else:
         view.print_final(final)
+
+
+def _need_allowed(path: Path) -> None:
+    reason = ExclusionPolicy().reason_against(str(Path.cwd() / path))
+    if reason:
+        raise ExcludedFile(
+            f"{path} is excluded ({reason}) and was not read; --even-if-excluded fills it anyway"
+        )
 
 
 def _events(request: InfillRequest, model: str, device: str | None) -> Iterator[Draft | Final]:

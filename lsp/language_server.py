@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from midfill.inference.exclusion.policy import ExclusionPolicy
 from midfill.inference.version import version
-from midfill.lsp import quiet_logging
+from midfill.lsp import ignore_file_watching, quiet_logging
 from midfill.lsp.documents import DocumentStore
 from midfill.lsp.protocol import MidfillProtocol
 from midfill.lsp.settings import ReadSettings, Settings, read_settings
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.status import StatusReporter
     from midfill.lsp.suggestions import Suggestions
@@ -57,6 +60,21 @@ class MidfillServer(LanguageServer):
         assert isinstance(store, DocumentStore)
         return store
 
+    def exclusion_policy(self) -> ExclusionPolicy:
+        """What the settings and the files of the workspace say is never to be seen."""
+        return ExclusionPolicy(self.read_settings.settings.exclusion, self.warn)
+
+    def warn(self, message: str) -> None:
+        """Tell the user of something that only they can put right."""
+        log.warning("%s", message)
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
+    def stop_suggesting(self, uris: Iterable[str]) -> None:
+        """Nobody is to have a suggestion in these documents any more."""
+        for uri in uris:
+            if self.suggestions:
+                self.suggestions.stop(uri)
+
     def still_holds(self, snapshot: Snapshot) -> bool:
         return snapshot.still_holds(self.documents.opened(snapshot.uri))
 
@@ -74,6 +92,7 @@ def create_server() -> MidfillServer:
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    ignore_file_watching.register(server)
     # Without the options object pygls would not advertise the capability.
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
         inline_completion
@@ -87,8 +106,8 @@ def initialize(ls: MidfillServer, params: types.InitializeParams) -> None:
 
 async def initialized(ls: MidfillServer, params: types.InitializedParams) -> None:
     for complaint in ls.read_settings.complaints:
-        log.warning("%s", complaint)
-        ls.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+        ls.warn(complaint)
+    ignore_file_watching.ask_client(ls)
     if ls.read_settings.settings.enabled:
         await asyncio.to_thread(_import_engine_side)
         _start_engine_side(ls)
@@ -117,6 +136,7 @@ async def inline_completion(
 ) -> types.InlineCompletionList | None:
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
+        _explain_by_hand(ls, params)
         return types.InlineCompletionList([])
     try:
         return await ls.suggestions.answer(take_snapshot(document, params))
@@ -124,6 +144,14 @@ async def inline_completion(
         # An error response would pop up at the user.
         log.exception("could not make a suggestion")
         return types.InlineCompletionList([])
+
+
+def _explain_by_hand(ls: MidfillServer, params: types.InlineCompletionParams) -> None:
+    """Somebody who asks by hand finds in the log why there is nothing; typing would fill it."""
+    uri = params.text_document.uri
+    reason = ls.documents.why_withheld(uri)
+    if reason and params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked:
+        log.info("no suggestion in %s, which is excluded: %s", uri, reason)
 
 
 def _import_engine_side() -> None:

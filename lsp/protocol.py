@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -12,6 +12,14 @@ from midfill.lsp.documents import DocumentStore
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from midfill.inference.exclusion.policy import ExclusionPolicy
+
+
+class HasPolicy(Protocol):
+    """A server that knows by then what it must not see."""
+
+    def exclusion_policy(self) -> ExclusionPolicy: ...
 
 
 class MidfillProtocol(LanguageServerProtocol):
@@ -28,6 +36,7 @@ class MidfillProtocol(LanguageServerProtocol):
             plain._sync_kind,
             list(plain.folders.values()),
             plain.position_encoding,
+            cast("HasPolicy", self._server).exclusion_policy(),
         )
         return result
 

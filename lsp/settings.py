@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from midfill.inference.exclusion.policy import UserRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Settings:
     minimum_confidence: float = 0.2
     """How likely exactly right a fill has to be, 0 … 1, to be shown unasked; see
     ``docs/confidence.md``."""
+    exclusion: UserRules = field(default_factory=UserRules)
+    """``exclude``, ``include`` and ``excludeGitignored``; see ``docs/privacy.md``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def read_settings(options: object) -> ReadSettings:
         return ReadSettings(default, ("Midfill's initializationOptions must be an object.",))
     model, enabled = default.model, default.enabled
     minimum = default.minimum_confidence
+    exclusion = default.exclusion
     complaints = []
     for name, value in options.items():
         match name, value:
@@ -51,9 +56,30 @@ def read_settings(options: object) -> ReadSettings:
                 minimum = float(value)
             case "minimumConfidence", _:
                 complaints.append("midfill.minimumConfidence must be a number from 0 to 1.")
+            case "exclude", list() | tuple():
+                exclusion = replace(exclusion, exclude=_strings(value))
+                complaints += _complaint_on_patterns("exclude", value)
+            case "include", list() | tuple():
+                exclusion = replace(exclusion, include=_strings(value))
+                complaints += _complaint_on_patterns("include", value)
+            case "exclude" | "include", _:
+                complaints.append(f"midfill.{name} must be a list of patterns.")
+            case "excludeGitignored", bool():
+                exclusion = replace(exclusion, gitignore=value)
+            case "excludeGitignored", _:
+                complaints.append("midfill.excludeGitignored must be true or false.")
             case _:
                 complaints.append(f"Midfill knows no setting called {str(name)[:40]!r}.")
-    return ReadSettings(Settings(model, enabled, minimum), tuple(complaints))
+    return ReadSettings(Settings(model, enabled, minimum, exclusion), tuple(complaints))
+
+
+def _strings(values: Sequence[object]) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _complaint_on_patterns(name: str, values: Sequence[object]) -> list[str]:
+    right = all(isinstance(value, str) for value in values)
+    return [] if right else [f"midfill.{name} must be a list of patterns: the others hold."]
 
 
 def _is_chance(value: float) -> bool:

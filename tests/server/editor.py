@@ -17,7 +17,8 @@ from pytest_lsp import LanguageClient
 from pytest_lsp.client import register_lsp_features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 INLINE_COMPLETION = types.TEXT_DOCUMENT_INLINE_COMPLETION
 INVOKED = types.InlineCompletionTriggerKind.Invoked
@@ -25,6 +26,8 @@ AUTOMATIC = types.InlineCompletionTriggerKind.Automatic
 
 EVERYTHING = {"minimumConfidence": 0}
 """Settings with which every fill is shown: whether it is worth showing has a test of its own."""
+
+SERVER = ("-m", "midfill.lsp", "lsp")
 
 LOADING_SECONDS = 120
 """A model that is not pulled yet takes longer; the fixtures pull it."""
@@ -35,6 +38,7 @@ class Editor(LanguageClient):
 
     Attributes:
         statuses: every ``midfill/status`` so far, oldest first.
+        registered: what the server asked to be told of.
         stderr: what the server wrote to standard error.
     """
 
@@ -44,7 +48,11 @@ class Editor(LanguageClient):
         self.statuses: list[Any] = []
         self.stderr = bytearray()
         self._told = asyncio.Event()
+        self.registered: list[types.Registration] = []
         self.feature("midfill/status")(lambda params: self._on_status(params))
+        self.feature(types.CLIENT_REGISTER_CAPABILITY)(
+            lambda params: self.registered.extend(params.registrations)
+        )
 
     async def open_window(
         self,
@@ -52,9 +60,11 @@ class Editor(LanguageClient):
         encodings: list[str] | None = None,
         progress: bool = True,
         options: object = EVERYTHING,
+        command: Sequence[str] = SERVER,
+        folder: Path | None = None,
     ) -> types.InitializeResult:
         """Start the server and initialize it."""
-        await PlainClient.start_io(self, sys.executable, "-m", "midfill.lsp", "lsp")
+        await PlainClient.start_io(self, sys.executable, *command)
         assert self._server is not None
         self._stderr_forwarder = asyncio.create_task(self._collect_stderr())
         kinds = [types.PositionEncodingKind(encoding) for encoding in encodings or ["utf-16"]]
@@ -63,10 +73,22 @@ class Editor(LanguageClient):
                 inline_completion=types.InlineCompletionClientCapabilities()
             ),
             window=types.WindowClientCapabilities(work_done_progress=progress),
+            workspace=types.WorkspaceClientCapabilities(
+                did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
+                    dynamic_registration=True
+                ),
+                file_operations=types.FileOperationClientCapabilities(did_rename=True),
+            ),
             general=types.GeneralClientCapabilities(position_encodings=kinds),
         )
         return await self.initialize_session(
-            types.InitializeParams(capabilities, initialization_options=options)
+            types.InitializeParams(
+                capabilities,
+                initialization_options=options,
+                workspace_folders=[
+                    types.WorkspaceFolder(at.as_uri(), at.name) for at in (folder,) if at
+                ],
+            )
         )
 
     async def close_window(self) -> int:

@@ -16,6 +16,7 @@ TORCH_FREE = (
     "midfill.inference.wire",
     "midfill.inference.text",
     "midfill.inference.errors",
+    "midfill.inference.exclusion",
     "midfill.inference.failures",
     "midfill.inference.progress",
     "midfill.inference.server_sent_events",

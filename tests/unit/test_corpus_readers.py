@@ -155,6 +155,8 @@ def repository(tmp_path: Path) -> Path:
         "out/made.py": code("made"),
         "src/out/kept.py": code("kept"),
         "private/mine.py": code("mine"),
+        "secrets.py": code("secrets"),
+        "src/id_rsa_key.py": code("rsa"),
         ".venv/lib.py": code("venv"),
         "node_modules/x/index.js": code("x"),
         "src/copy.py": code("m3"),

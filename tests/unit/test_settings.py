@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from midfill.inference.exclusion.policy import UserRules
 from midfill.lsp.settings import ReadSettings, Settings, read_settings
 
 
@@ -16,6 +17,9 @@ from midfill.lsp.settings import ReadSettings, Settings, read_settings
         ({"enabled": False}, Settings(enabled=False)),
         ({"minimumConfidence": 0.5}, Settings(minimum_confidence=0.5)),
         ({"minimumConfidence": 0}, Settings(minimum_confidence=0.0)),
+        ({"exclude": ["*.sql"]}, Settings(exclusion=UserRules(exclude=("*.sql",)))),
+        ({"include": [".env"]}, Settings(exclusion=UserRules(include=(".env",)))),
+        ({"excludeGitignored": False}, Settings(exclusion=UserRules(gitignore=False))),
         ({"model": " embedded ", "enabled": True}, Settings()),
     ],
 )
@@ -35,6 +39,9 @@ def test_settings_default_where_they_are_not_given(options: object, settings: Se
         ({"minimumConfidence": True}, "midfill.minimumConfidence must be"),
         ({"minimumConfidence": "0.5"}, "midfill.minimumConfidence must be"),
         ({"minimumConfidence": float("nan")}, "midfill.minimumConfidence must be"),
+        ({"exclude": "*.sql"}, "midfill.exclude must be a list of patterns"),
+        ({"include": None}, "midfill.include must be a list of patterns"),
+        ({"excludeGitignored": "no"}, "midfill.excludeGitignored must be true or false"),
         ({"modle": "embedded"}, "no setting called 'modle'"),
     ],
 )
@@ -43,6 +50,15 @@ def test_a_wrong_setting_is_named_and_left_at_its_default(options: object, compl
     assert found.settings == Settings()
     assert len(found.complaints) == 1
     assert complaint in found.complaints[0]
+
+
+def test_patterns_that_are_right_hold_beside_wrong_ones() -> None:
+    found = read_settings({"exclude": ["*.sql", 3, "own/"], "include": [None]})
+    assert found.settings.exclusion == UserRules(exclude=("*.sql", "own/"))
+    assert found.complaints == (
+        "midfill.exclude must be a list of patterns: the others hold.",
+        "midfill.include must be a list of patterns: the others hold.",
+    )
 
 
 def test_a_right_setting_counts_beside_a_wrong_one() -> None:

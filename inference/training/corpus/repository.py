@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from midfill.inference.exclusion.policy import ExclusionPolicy
 from midfill.inference.training.corpus.deduplication import duplicates
 from midfill.inference.training.corpus.errors import CorpusUnusable
 from midfill.inference.training.corpus.filters import (
@@ -13,7 +14,6 @@ from midfill.inference.training.corpus.filters import (
     reason_against_path,
     text_or_reason,
 )
-from midfill.inference.training.corpus.ignore_files import Ignored
 from midfill.inference.training.corpus.languages import language_of
 from midfill.inference.training.corpus.source_text import Corpus, SourceText
 
@@ -29,8 +29,9 @@ FEWEST_FILES = 2
 def read_repository(folder: Path, seed: int = 0) -> Corpus:
     """Read the source files of a repository, and hold about a tenth of them out.
 
-    Left alone are what ``.gitignore`` and ``.midfillignore`` name, hidden folders, links, vendored
-    and generated files, copies, and files that are no readable UTF-8 text of a sensible size.
+    Left alone are what is excluded anywhere else (secrets by their names, and what ``.gitignore``
+    and ``.midfillignore`` name), hidden folders, links, vendored and generated files, copies, and
+    files that are no readable UTF-8 text of a sensible size.
 
     Args:
         folder: the repository, or a folder in it.
@@ -70,10 +71,10 @@ def _need_folder(folder: Path) -> None:
 
 def _source_files(folder: Path) -> list[Path]:
     found: list[Path] = []
-    pending = [(folder, _ignored_around(folder))]
+    pending = [folder]
+    policy, open_folders = ExclusionPolicy(), (str(folder),)
     while pending:
-        inside, around = pending.pop()
-        ignored = around.within(inside)
+        inside = pending.pop()
         try:
             entries = sorted(os.scandir(inside), key=lambda entry: entry.name)
         except OSError:
@@ -81,31 +82,23 @@ def _source_files(folder: Path) -> list[Path]:
         for entry in entries:
             path = Path(entry.path)
             is_folder = entry.is_dir(follow_symlinks=False)
-            if entry.is_symlink() or ignored.covers(path, is_folder):
+            if is_folder:
+                wanted = not entry.name.startswith(".") and not reason_against_path(
+                    f"{entry.name}/file"
+                )
+            else:
+                wanted = entry.is_file(follow_symlinks=False) and bool(language_of(entry.name))
+            if not wanted or policy.reason_against(entry.path, open_folders, is_folder=is_folder):
                 continue
-            if is_folder and not entry.name.startswith("."):
-                if not reason_against_path(f"{entry.name}/file"):
-                    pending.append((path, ignored))
-            elif entry.is_file(follow_symlinks=False) and language_of(entry.name):
+            if is_folder:
+                pending.append(path)
+            else:
                 found.append(path)
                 if len(found) > MOST_FILES:
                     raise CorpusUnusable(
                         f"{folder} has more than {MOST_FILES} source files: name a folder inside it"
                     )
     return sorted(found)
-
-
-def _ignored_around(folder: Path) -> Ignored:
-    """What the repository around a folder ignores, if the folder lies within one."""
-    parents: list[Path] = []
-    for parent in folder.parents:
-        parents.append(parent)
-        if (parent / ".git").exists() and not (folder / ".git").exists():
-            ignored = Ignored()
-            for one in reversed(parents):
-                ignored = ignored.within(one)
-            return ignored
-    return Ignored()
 
 
 def _source_text(path: Path, folder: Path) -> SourceText | None:
