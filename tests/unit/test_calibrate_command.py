@@ -60,7 +60,6 @@ def record(path: Path, rows: int, seed: int = 0, right: bool | None = None, **ru
 
 
 def test_a_calibration_is_fitted_measured_drawn_and_written(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     out, plots = tmp_path / "new" / "confidence.json", tmp_path / "docs"
     first, second = (record(tmp_path / f"{n}.jsonl", 150, n) for n in (1, 2))
     unseen = record(tmp_path / "unseen.jsonl", 40, 3, suite="humaneval-single-line")
