@@ -25,7 +25,7 @@ from midfill.inference.torch_report import TorchReport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ENGINE_BYTES = {True: 1_600_000_000, False: 3_200_000_000}
+ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
 """What the engine takes with the embedded model, by whether the processor knows bfloat16."""
 
 
