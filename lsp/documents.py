@@ -19,13 +19,13 @@ from pygls.workspace import PositionCodec, ServerTextPosition, TextDocument, Wor
 
 from midfill.inference.exclusion.policy import ExclusionPolicy
 from midfill.lsp.document_paths import folder_path, paths_of
+from midfill.lsp.lines import Lines
 from midfill.lsp.text_positions import (
     UTF_16,
     characters_in,
     code_units,
     has_surrogate,
     join_surrogates,
-    split_lines,
 )
 
 if TYPE_CHECKING:
@@ -57,38 +57,43 @@ class ClampingCodec(PositionCodec):
 class Document(TextDocument):
     """One open document."""
 
-    _lines: tuple[str, ...] | None = None
+    _lines: Lines | None = None
 
     @property
-    def lines(self) -> Sequence[str]:
+    def lines(self) -> Lines:
         """The lines with their breaks; there is always at least one."""
         if self._lines is None:
-            self._lines = split_lines(self.source)
+            self._lines = Lines(self.source)
         return self._lines
-
-    def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
-        super().apply_change(change)
-        self._lines = None
 
     def _apply_full_change(self, change: types.TextDocumentContentChangeEvent) -> None:
         self._source = join_surrogates(change.text)
+        self._lines = None
 
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
-        start = self.offset_at_position(change.range.start)
-        end = self.offset_at_position(change.range.end)
-        start, end = min(start, end), max(start, end)
+        places = [
+            self.position_from_client_units(position)
+            for position in (change.range.start, change.range.end)
+        ]
+        first, last = sorted((place.line, place.character) for place in places)
+        start, end = (self.lines.start(line) + column for line, column in (first, last))
         old = self.source
         new = old[:start] + change.text + old[end:]
         touched = new[max(start - 1, 0) : start + len(change.text) + 1]
-        self._source = join_surrogates(new) if has_surrogate(touched) else new
+        if has_surrogate(touched):
+            self._source = join_surrogates(new)
+            self._lines = None
+        else:
+            self._source = new
+            self.lines.replace(first, last, change.text)
+
+    def offset_at_server_position(self, server_position: ServerTextPosition) -> int:
+        return self.lines.start(server_position.line) + server_position.character
 
     def server_position_at_offset(self, offset: int) -> ServerTextPosition:
-        start = 0
-        for number, line in enumerate(self.lines):
-            if offset < start + len(line):
-                return ServerTextPosition(number, offset - start)
-            start += len(line)
-        return ServerTextPosition(len(self.lines) - 1, len(self.lines[-1]))
+        line = self.lines.line_at(offset)
+        column = min(offset - self.lines.start(line), len(self.lines[line]))
+        return ServerTextPosition(line, column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("lsp", "inference", "kernels")
 
 TORCH_FREE = (
+    "midfill.inference.syntax",
+    "midfill.inference.postprocess",
     "midfill.inference.wire",
     "midfill.inference.text",
     "midfill.inference.errors",

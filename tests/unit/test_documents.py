@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from midfill.lsp.documents import Document, DocumentStore
+from midfill.lsp.text_positions import split_lines
 
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
 PIECES = [
@@ -87,6 +88,11 @@ def test_a_document_equals_its_editors_text(encoding: str, text: str, sequence: 
         changed(store, edit, version)
         assert document.source == editor.text
         assert document.version == version
+        assert tuple(document.lines) == split_lines(editor.text)
+        for line in range(len(document.lines)):
+            start = sum(map(len, document.lines[:line]))
+            assert document.lines.start(line) == start
+            assert document.lines.line_at(start) == line
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
