@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.text.seam import CLOSERS, before_unmatched, start_of_ending
+from midfill.inference.text.seam import (
+    CLOSERS,
+    before_unmatched,
+    leaves_bracket_open,
+    start_of_ending,
+)
 from midfill.inference.wire import Extent, Stop
 
 if TYPE_CHECKING:
@@ -68,6 +73,14 @@ def end_of_line(middle: str, around: Surroundings) -> int | None:
     visible = len(middle) - len(middle.lstrip())
     at = middle.find("\n", visible)
     return at if visible < len(middle) and at >= 0 else None
+
+
+def end_of_statement(middle: str, around: Surroundings) -> int | None:
+    """The first line break behind a visible character that is inside no bracket of the middle's."""
+    at = end_of_line(middle, around)
+    while at is not None and at >= 0 and leaves_bracket_open(middle[: at + 1]):
+        at = middle.find("\n", at + 1)
+    return at if at is not None and at >= 0 else None
 
 
 def rest_of_line(middle: str, around: Surroundings) -> int | None:
@@ -135,6 +148,11 @@ RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]]
         (Stop.REST_OF_LINE, rest_of_line),
         (Stop.SUFFIX, repeated_suffix_line),
         (Stop.LINE_END, end_of_line),
+    ),
+    Extent.STATEMENT: (
+        (Stop.REST_OF_LINE, rest_of_line),
+        (Stop.SUFFIX, repeated_suffix_line),
+        (Stop.LINE_END, end_of_statement),
     ),
     Extent.LINES: (
         (Stop.REST_OF_LINE, rest_of_line),

@@ -24,6 +24,8 @@ class Extent(StrEnum):
 
     LINE = "line"
     """To the first line break after the first visible character."""
+    STATEMENT = "statement"
+    """To the first such line break at which every bracket that the middle opened is closed."""
     LINES = "lines"
     """To where the suffix begins again, or the scope ends."""
 

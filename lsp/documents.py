@@ -31,6 +31,14 @@ from midfill.lsp.text_positions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from midfill.inference.syntax.parsing import Parsed
+    from midfill.inference.syntax.place import Place
+
+PARSED_LINES = 128
+"""Syntax is read to the end of a stretch of so many lines, and one more."""
+
+PARSED_CHARACTERS = 2**20
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +66,9 @@ class Document(TextDocument):
     """One open document."""
 
     _lines: Lines | None = None
+    _parsed: Parsed | None = None
+    deleted_last = False
+    """Whether the last change deleted something and wrote nothing."""
 
     @property
     def lines(self) -> Lines:
@@ -65,6 +76,11 @@ class Document(TextDocument):
         if self._lines is None:
             self._lines = Lines(self.source)
         return self._lines
+
+    def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
+        partial = isinstance(change, types.TextDocumentContentChangePartial)
+        self.deleted_last = partial and not change.text
+        super().apply_change(change)
 
     def _apply_full_change(self, change: types.TextDocumentContentChangeEvent) -> None:
         self._source = join_surrogates(change.text)
@@ -89,6 +105,24 @@ class Document(TextDocument):
 
     def offset_at_server_position(self, server_position: ServerTextPosition) -> int:
         return self.lines.start(server_position.line) + server_position.character
+
+    def place_at(self, offset: int) -> Place:
+        """What kind of text stands at an offset; code, if no grammar knows.
+
+        Only the text down to a good way below is read, as an edit may change the meaning of all
+        that follows it; and nothing of a document too large.
+        """
+        from midfill.inference.syntax.grammars import grammar_for
+        from midfill.inference.syntax.parsing import parse
+        from midfill.inference.syntax.place import Place, place_at
+
+        grammar = grammar_for(self.language_id or "", self.uri)
+        line = (self.lines.line_at(offset) // PARSED_LINES + 2) * PARSED_LINES
+        end = self.lines.start(line) if line < len(self.lines) else len(self.source)
+        if grammar is None or end > PARSED_CHARACTERS:
+            return Place.CODE
+        self._parsed = parse(self.source[:end], grammar, self._parsed)
+        return place_at(self._parsed, offset)
 
     def server_position_at_offset(self, offset: int) -> ServerTextPosition:
         line = self.lines.line_at(offset)

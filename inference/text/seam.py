@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -59,25 +64,45 @@ def before_unmatched(fill: str, closer: str) -> int | None:
     long as its line is not finished it may be; then nothing is found yet.
     """
     open_brackets: list[str] = []
-    at = 0
-    while at < len(fill):
+    for at in _bracket_offsets(fill):
+        if at is None:
+            return None
         character = fill[at]
+        if character in CLOSERS.values():
+            open_brackets.append(character)
+        elif open_brackets and open_brackets[-1] == CLOSERS[character]:
+            open_brackets.pop()
+        else:
+            return at if character == closer and not open_brackets else None
+    return None
+
+
+def leaves_bracket_open(lines: str) -> bool:
+    """Whether whole lines open a bracket that they do not close; see `before_unmatched`."""
+    depth = 0
+    for at in _bracket_offsets(lines):
+        if at is None:
+            return False
+        depth = max(depth + (1 if lines[at] in CLOSERS.values() else -1), 0)
+    return depth > 0
+
+
+def _bracket_offsets(text: str) -> Iterator[int | None]:
+    """The offsets of brackets outside of strings; None where a string may not have ended yet."""
+    at = 0
+    while at < len(text):
+        character = text[at]
         if character in QUOTES:
-            line_end = fill.find("\n", at)
-            closing = _unescaped(fill[: line_end if line_end >= 0 else None], character, at + 1)
+            line_end = text.find("\n", at)
+            closing = _unescaped(text[: line_end if line_end >= 0 else None], character, at + 1)
             if closing is not None:
                 at = closing
             elif line_end < 0:
-                return None
-        elif character in CLOSERS.values():
-            open_brackets.append(character)
-        elif character in CLOSERS:
-            if open_brackets and open_brackets[-1] == CLOSERS[character]:
-                open_brackets.pop()
-            else:
-                return at if character == closer and not open_brackets else None
+                yield None
+                return
+        elif character in CLOSERS or character in CLOSERS.values():
+            yield at
         at += 1
-    return None
 
 
 def _unescaped(text: str, quote: str, start: int) -> int | None:

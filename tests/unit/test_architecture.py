@@ -14,7 +14,6 @@ FOLDERS = ("lsp", "inference", "kernels")
 
 TORCH_FREE = (
     "midfill.inference.syntax",
-    "midfill.inference.postprocess",
     "midfill.inference.wire",
     "midfill.inference.text",
     "midfill.inference.errors",

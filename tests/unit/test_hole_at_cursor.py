@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill.inference.text.hole_at_cursor import Hole, NoHole, Reason, hole_at_cursor
+from midfill.inference.syntax.place import Place
+from midfill.inference.text.hole_at_cursor import (
+    Hole,
+    Multiline,
+    NoHole,
+    Reason,
+    Wishes,
+    extent_at,
+    hole_at_cursor,
+)
+from midfill.inference.wire import Extent
 
 
 def at_cursor(marked: str, *, explicit: bool = False) -> Hole | NoHole:
@@ -34,7 +44,57 @@ def at_cursor(marked: str, *, explicit: bool = False) -> Hole | NoHole:
     ],
 )
 def test_a_line_is_filled_from_the_cursor_on(marked: str) -> None:
-    assert at_cursor(marked) == Hole(marked.index("|"), marked.index("|"))
+    hole = at_cursor(marked)
+    assert isinstance(hole, Hole)
+    assert (hole.start, hole.end) == (marked.index("|"), marked.index("|"))
+
+
+@pytest.mark.parametrize(
+    ("marked", "extent"),
+    [
+        ("x = |", Extent.LINE),
+        ("def f():|\n", Extent.LINE),
+        ("x = 1\n|\ny = 2\n", Extent.STATEMENT),
+        ("def f():\n    x = 1\n    |\n", Extent.STATEMENT),
+        ("def f():\n    |\n", Extent.LINES),
+        ("def f():\n    |\n\nf()\n", Extent.LINES),
+        ("def f():\r\n    |\r\n\r\nf()\r\n", Extent.LINES),
+        ("function f() {\n\t|\n}\n", Extent.LINES),
+        ("def f():\n    |\n    return x\n", Extent.STATEMENT),
+        ("f(\n    |)\n", Extent.LINE),
+    ],
+)
+def test_a_blank_line_gets_a_statement_and_an_empty_body_a_block(
+    marked: str, extent: Extent
+) -> None:
+    hole = at_cursor(marked)
+    assert isinstance(hole, Hole)
+    assert hole.extent is extent
+
+
+def test_one_line_is_all_there_is_if_several_are_never_wanted() -> None:
+    assert extent_at("def f():\n    ", 13, Multiline.NEVER) is Extent.LINE
+    assert extent_at("x = 1\n", 6, Multiline.ALWAYS) is Extent.LINES
+
+
+@pytest.mark.parametrize(
+    ("place", "wishes", "reason"),
+    [
+        (Place.COMMENT, Wishes(comments=False), Reason.IN_COMMENT),
+        (Place.STRING, Wishes(strings=False), Reason.IN_STRING),
+    ],
+)
+def test_comments_and_strings_are_left_alone_if_so_wished(
+    place: Place, wishes: Wishes, reason: Reason
+) -> None:
+    assert hole_at_cursor("x y", 3, place=place, wishes=wishes) == NoHole(reason)
+    assert hole_at_cursor("x y", 3, place=place) == Hole(3, 3)
+    assert hole_at_cursor("x y", 3, place=place, wishes=wishes, explicit=True) == Hole(3, 3)
+
+
+def test_nothing_is_suggested_to_somebody_who_deletes() -> None:
+    assert hole_at_cursor("x = ", 4, after_deletion=True) == NoHole(Reason.AFTER_DELETION)
+    assert hole_at_cursor("x = ", 4, after_deletion=True, explicit=True) == Hole(4, 4)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +143,4 @@ def test_a_hole_lies_in_the_text(text: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("text", ["", "  \n\t\n"])
 def test_an_empty_document_is_left_alone_unless_somebody_asks(text: str) -> None:
     assert hole_at_cursor(text, 0) == NoHole(Reason.EMPTY_DOCUMENT)
-    assert hole_at_cursor(text, 0, explicit=True) == Hole(0, 0)
+    assert isinstance(hole_at_cursor(text, 0, explicit=True), Hole)

@@ -11,6 +11,7 @@ from midfill.inference.stopping import (
     Surroundings,
     dedent,
     end_of_line,
+    end_of_statement,
     find_end,
     finished_part,
     repeated_suffix_line,
@@ -41,6 +42,22 @@ def test_a_line_ends_at_the_first_break_behind_something_visible(
     middle: str, end: int | None
 ) -> None:
     assert end_of_line(middle, NOTHING_AROUND) == end
+
+
+@pytest.mark.parametrize(
+    ("middle", "end"),
+    [
+        ("x = 1\ny", 5),
+        ("\n    x = 1\ny", 10),
+        ("f(\n    a,\n)\ny", 11),
+        ("x = {\n    'a)': [\n", None),
+        ('f("(")\ny', 6),
+        (")\ny", 1),
+        ("f(", None),
+    ],
+)
+def test_a_statement_ends_where_its_brackets_are_closed(middle: str, end: int | None) -> None:
+    assert end_of_statement(middle, NOTHING_AROUND) == end
 
 
 def test_a_closing_bracket_that_already_stands_there_ends_the_middle() -> None:
