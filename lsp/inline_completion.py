@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from midfill.inference.text.hole_at_cursor import NoHole, hole_at_cursor
+from midfill.inference.text.hole_at_cursor import ANYTHING, NoHole, Wishes, hole_at_cursor
 from midfill.inference.text.line_breaks import in_document, line_break_of
 from midfill.inference.text.window import window_around
-from midfill.inference.wire import Final, InfillRequest
+from midfill.inference.wire import Extent, Final, HoleSpan, InfillRequest, Limits
+from midfill.lsp.suggestion_cache import Spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,19 +21,47 @@ if TYPE_CHECKING:
 CHOICES = 3
 """Suggestions for somebody who asked for them by hand; one is enough while typing."""
 
+TOKENS = 64
+"""The longest suggestion unasked, unless the settings say otherwise."""
 
-def request_for(snapshot: Snapshot) -> InfillRequest | NoHole:
-    """What to ask the engine: to go on from the cursor, or from the popup's entry."""
+
+def spot_of(snapshot: Snapshot) -> Spot:
+    """The place to fill, with the popup's entry in the text as if it had been chosen."""
     text = snapshot.text[: snapshot.start] + snapshot.selected + snapshot.text[snapshot.end :]
     cursor = snapshot.start + len(snapshot.selected)
-    hole = hole_at_cursor(text, cursor, explicit=snapshot.invoked)
+    return Spot(snapshot.uri, text, cursor, cursor)
+
+
+def request_for(
+    snapshot: Snapshot, wishes: Wishes = ANYTHING, tokens: int = TOKENS
+) -> InfillRequest | NoHole:
+    """What to ask the engine: to go on from the cursor, or from the popup's entry.
+
+    Args:
+        wishes: where suggestions are wanted unasked.
+        tokens: the longest suggestion.
+    """
+    spot = spot_of(snapshot)
+    hole = hole_at_cursor(
+        spot.text,
+        spot.start,
+        explicit=snapshot.invoked,
+        place=snapshot.place,
+        wishes=wishes,
+        after_deletion=snapshot.after_deletion,
+    )
     if isinstance(hole, NoHole):
         return hole
-    window = window_around(text, hole.start, hole.end)
+    window = window_around(spot.text, hole.start, hole.end)
+    at = len(window.prefix)
     return InfillRequest(
         prefix=window.prefix,
         suffix=window.suffix,
+        holes=()
+        if hole.extent is Extent.LINE
+        else (HoleSpan(start=at, end=at, extent=hole.extent),),
         language=snapshot.language,
+        limits=Limits(tokens=tokens),
         n=_wanted(snapshot),
     )
 

@@ -17,7 +17,8 @@ from pygls.lsp.server import LanguageServer
 
 from midfill.inference.exclusion.policy import ExclusionPolicy
 from midfill.inference.version import version
-from midfill.lsp import ignore_file_watching, quiet_logging
+from midfill.lsp import commands, ignore_file_watching, quiet_logging
+from midfill.lsp.activity import Activity
 from midfill.lsp.documents import DocumentStore
 from midfill.lsp.protocol import MidfillProtocol
 from midfill.lsp.settings import ReadSettings, Settings, read_settings
@@ -48,6 +49,7 @@ class MidfillServer(LanguageServer):
         self.suggestions: Suggestions | None = None
         self.link: EngineLink | None = None
         self.status: StatusReporter | None = None
+        self.last_asked: str | None = None
 
     @property
     def documents(self) -> DocumentStore:
@@ -75,6 +77,14 @@ class MidfillServer(LanguageServer):
             if self.suggestions:
                 self.suggestions.stop(uri)
 
+    def tell_activity(self, thinking: bool = False) -> None:
+        """Have the editor show what the server is doing."""
+        if self.status and self.suggestions:
+            paused = self.suggestions.snooze.minutes_left > 0
+            self.status.active(
+                Activity.PAUSED if paused else Activity.THINKING if thinking else Activity.IDLE
+            )
+
     def still_holds(self, snapshot: Snapshot) -> bool:
         return snapshot.still_holds(self.documents.opened(snapshot.uri))
 
@@ -93,6 +103,7 @@ def create_server() -> MidfillServer:
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     ignore_file_watching.register(server)
+    commands.register(server)
     # Without the options object pygls would not advertise the capability.
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
         inline_completion
@@ -123,7 +134,7 @@ async def shutdown(ls: MidfillServer, params: None) -> None:
 
 def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> None:
     if ls.suggestions:
-        ls.suggestions.stop(params.text_document.uri)
+        ls.suggestions.typed(params.text_document.uri)
 
 
 def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -134,6 +145,7 @@ def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> No
 async def inline_completion(
     ls: MidfillServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList | None:
+    ls.last_asked = params.text_document.uri
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
         _explain_by_hand(ls, params)
@@ -155,6 +167,7 @@ def _explain_by_hand(ls: MidfillServer, params: types.InlineCompletionParams) ->
 
 
 def _import_engine_side() -> None:
+    import midfill.inference.syntax.parsing
     import midfill.lsp.engine_link
     import midfill.lsp.status
     import midfill.lsp.suggestions  # noqa: F401
@@ -162,11 +175,15 @@ def _import_engine_side() -> None:
 
 def _start_engine_side(ls: MidfillServer) -> None:
     from midfill.lsp.engine_link import EngineLink
+    from midfill.lsp.manners import Manners
     from midfill.lsp.status import StatusReporter
     from midfill.lsp.suggestions import Suggestions
 
     ls.status = StatusReporter(ls)
     settings = ls.read_settings.settings
     ls.link = EngineLink(settings.model, ls.status.update)
-    ls.suggestions = Suggestions(ls.link, ls.still_holds, settings.minimum_confidence)
+    manners = Manners(minimum_confidence=settings.minimum_confidence)
+    ls.suggestions = Suggestions(
+        ls.link, ls.still_holds, lambda snapshot: manners, ls.tell_activity
+    )
     ls.link.start()

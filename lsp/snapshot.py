@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from midfill.inference.syntax.place import Place
+
 if TYPE_CHECKING:
     from midfill.lsp.documents import Document
 
@@ -21,6 +23,8 @@ class Snapshot:
     Attributes:
         range: ``start`` to ``end`` in the client's units.
         invoked: somebody asked for it by hand and may want to choose.
+        place: what kind of text ``start`` stands in.
+        after_deletion: the document's last change only deleted something.
     """
 
     uri: str
@@ -32,6 +36,8 @@ class Snapshot:
     selected: str
     range: types.Range
     invoked: bool
+    place: Place = Place.CODE
+    after_deletion: bool = False
 
     def still_holds(self, document: Document | None) -> bool:
         """Whether the document is as it was."""
@@ -50,16 +56,19 @@ def take_snapshot(document: Document, params: types.InlineCompletionParams) -> S
     else:
         start = document.position_from_client_units(popup.range.start)
         end = document.position_from_client_units(popup.range.end)
+    offset = document.offset_at_server_position(start)
     return Snapshot(
         uri=document.uri,
         version=document.version,
         language=document.language_id or "",
         text=document.source,
-        start=document.offset_at_server_position(start),
+        start=offset,
         end=document.offset_at_server_position(end),
         selected="" if popup is None else popup.text,
         range=types.Range(
             document.position_to_client_units(start), document.position_to_client_units(end)
         ),
         invoked=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
+        place=document.place_at(offset),
+        after_deletion=document.deleted_last,
     )

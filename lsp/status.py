@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from midfill.inference.wire import EngineState, Health
+from midfill.lsp.activity import Activity
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -20,13 +21,24 @@ REPORT_SECONDS = 0.1
 """No progress bar is redrawn more often."""
 
 
-def status_params(health: Health) -> dict[str, str | float | None]:
-    """The state, the model, a line for people, and in hundredths how far loading has come."""
+DOCTOR = {"title": "Look for the cause", "command": "midfill doctor"}
+"""What to do about a failure: a command for a terminal."""
+
+
+def status_params(health: Health, activity: Activity = Activity.IDLE) -> dict[str, object]:
+    """What a status line shows.
+
+    Returns:
+        ``state`` of the engine, its ``model``, a ``detail`` for people, in hundredths the
+        ``fraction`` of loading, the server's ``activity``, and after a failure an ``action``.
+    """
     return {
         "state": health.state.value,
         "model": health.model,
         "detail": health.detail,
         "fraction": None if health.fraction is None else round(health.fraction, 2),
+        "activity": activity.value,
+        "action": DOCTOR if health.state is EngineState.FAILED else None,
     }
 
 
@@ -36,6 +48,7 @@ class StatusReporter:
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
         self._health: Health | None = None
+        self._activity = Activity.IDLE
         self._changed = asyncio.Event()
         self._showing: asyncio.Task[None] | None = None
         self._numbers = count(1)
@@ -44,17 +57,27 @@ class StatusReporter:
         """The engine's health has changed."""
         before = None if self._health is None else status_params(self._health)
         self._health = health
-        if (params := status_params(health)) == before:
+        if status_params(health) == before:
             return
         self._changed.set()
-        self._server.protocol.notify(STATUS, params)
+        self._notify()
         if self._loading() and self._showing is None and self._client_shows_progress():
             self._showing = asyncio.create_task(self._show_progress())
             self._showing.add_done_callback(self._stop_showing)
 
+    def active(self, activity: Activity) -> None:
+        """The server does something else than before."""
+        if activity is not self._activity:
+            self._activity = activity
+            self._notify()
+
     def close(self) -> None:
         if self._showing:
             self._showing.cancel()
+
+    def _notify(self) -> None:
+        if self._health is not None:
+            self._server.protocol.notify(STATUS, status_params(self._health, self._activity))
 
     async def _show_progress(self) -> None:
         """Show a progress bar until the model is there, or will not be."""

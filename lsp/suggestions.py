@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
+from collections import Counter
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lsprotocol import types
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.text.hole_at_cursor import NoHole
-from midfill.inference.wire import Draft, Final, InfillRequest
-from midfill.lsp.inline_completion import items_for, request_for, worth_showing
+from midfill.inference.wire import Draft, Final, InfillRequest, Stop
+from midfill.lsp.inline_completion import items_for, request_for, spot_of, worth_showing
+from midfill.lsp.manners import Manners, Mode
+from midfill.lsp.reading_ahead import ReadingAhead
+from midfill.lsp.rhythm import Rhythm, is_likely_place
+from midfill.lsp.silence import (
+    MANUAL,
+    NEVER_ASKED,
+    NOTHING_VISIBLE,
+    SEVERAL_LINES,
+    SUPERSEDED,
+    Silence,
+    failed,
+    no_place,
+    not_ready,
+    snoozed,
+    unlikely,
+)
+from midfill.lsp.snooze import Snooze
+from midfill.lsp.suggestion_cache import Spot, SuggestionCache, after_accepting
 from midfill.lsp.superseding import NewestOnly
 
 if TYPE_CHECKING:
@@ -41,55 +63,169 @@ class SuggestionSource(Protocol):
 
 
 class Suggestions:
-    """Answers inline completion requests, one at a time for each document."""
+    """Answers inline completion requests, one at a time for each document.
+
+    Attributes:
+        counts: how many requests came, and what became of them.
+        snooze: for quiet.
+    """
 
     def __init__(
         self,
         source: SuggestionSource,
         still_holds: Callable[[Snapshot], bool],
-        minimum_confidence: float = 0.0,
+        manners: Callable[[Snapshot], Manners] = lambda snapshot: Manners(),
+        on_thinking: Callable[[bool], None] = lambda thinking: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             source: of fills.
             still_holds: tells whether a document has not changed since.
-            minimum_confidence: of a fill that is shown unasked, 0 … 1.
+            manners: what the settings say for a document.
+            on_thinking: hears when the engine begins to be asked, and when it is not any more.
+            clock: in seconds.
         """
         self._source = source
         self._still_holds = still_holds
-        self._minimum_confidence = minimum_confidence
+        self._manners = manners
+        self._on_thinking = on_thinking
+        self._clock = clock
         self._running = NewestOnly()
+        self._cache = SuggestionCache(clock)
+        self._rhythm = Rhythm(clock)
+        self._ahead = ReadingAhead()
+        self._silences: dict[str, Silence] = {}
         self._last_failure = ""
+        self.counts: Counter[str] = Counter()
+        self.snooze = Snooze(clock)
 
     async def answer(self, snapshot: Snapshot) -> types.InlineCompletionList | None:
         """The items for a snapshot; None if it is out of date before they are there.
 
-        Never fails: without a fill there are no items.
+        Never fails: without a fill there are no items, and `why` tells the reason.
 
         Raises:
             CancelledError: the client cancelled its request.
         """
-        return await self._running.run(snapshot.uri, self._suggest(snapshot))
+        self.counts["asked"] += 1
+        answer = await self._running.run(snapshot.uri, self._suggest(snapshot))
+        if isinstance(answer, Silence):
+            return self._nothing(snapshot.uri, answer)
+        if answer is None:
+            self._note(snapshot.uri, SUPERSEDED)
+            return None
+        self.counts["shown"] += 1
+        self._silences.pop(snapshot.uri, None)
+        return answer
 
-    def stop(self, uri: str) -> None:
-        """The document has changed or is closed: nobody waits for its suggestion any more."""
+    def typed(self, uri: str) -> None:
+        """The document has changed: nobody waits for the suggestion that is being made."""
+        self._rhythm.key()
         self._running.stop(uri)
 
-    async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | None:
-        request = request_for(snapshot)
+    def stop(self, uri: str) -> None:
+        """The document is closed, or must not be seen any more."""
+        self._running.stop(uri)
+        self._ahead.stop(uri)
+        self._cache.forget(uri)
+        self._silences.pop(uri, None)
+
+    def why(self, uri: str) -> Silence:
+        """Why nothing was suggested the last time in a document."""
+        return self._silences.get(uri, NEVER_ASKED)
+
+    async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
+        manners = self._manners(snapshot).applied()
+        if not snapshot.invoked and (silence := self._unwanted(manners)):
+            return silence
+        request = request_for(snapshot, manners.wishes, manners.tokens)
         if isinstance(request, NoHole):
-            return types.InlineCompletionList([])
-        if not self._source.ready:
-            self._source.ask_to_load()
-            return types.InlineCompletionList([])
-        final = await self._fill(request)
+            return no_place(request.reason, request.reason.sentence)
+        if snapshot.range.start.line != snapshot.range.end.line:
+            return SEVERAL_LINES
+        final = await self._known(snapshot) or await self._asked(snapshot, request, manners)
+        if isinstance(final, Silence):
+            return final
         if not self._still_holds(snapshot):
             return None
-        if final is None or not worth_showing(snapshot, final, self._minimum_confidence):
-            return types.InlineCompletionList([])
-        return types.InlineCompletionList(items_for(snapshot, final))
+        if not worth_showing(snapshot, final, manners.minimum_confidence):
+            return unlikely(final.confidence, manners.minimum_confidence)
+        items = items_for(snapshot, final)
+        if not items:
+            return NOTHING_VISIBLE
+        if manners.read_ahead and not snapshot.invoked:
+            self._read_ahead(snapshot, final, manners)
+        return types.InlineCompletionList(items)
 
-    async def _fill(self, request: InfillRequest) -> Final | None:
+    def _unwanted(self, manners: Manners) -> Silence | None:
+        if minutes := self.snooze.minutes_left:
+            return snoozed(minutes)
+        return MANUAL if manners.mode is Mode.MANUAL else None
+
+    async def _known(self, snapshot: Snapshot) -> Final | None:
+        """What needs no engine; somebody who asks by hand wants to see more than that."""
+        if snapshot.invoked:
+            return None
+        spot = spot_of(snapshot)
+        final = self._cache.get(spot)
+        if final is None and await self._ahead.join(spot):
+            final = self._cache.get(spot)
+        if final is not None:
+            self.counts["known"] += 1
+        return final
+
+    async def _asked(
+        self, snapshot: Snapshot, request: InfillRequest, manners: Manners
+    ) -> Final | Silence:
+        self._ahead.stop(snapshot.uri)
+        if not self._source.ready:
+            self._source.ask_to_load()
+            return not_ready("")
+        if not snapshot.invoked:
+            await asyncio.sleep(self._wait(snapshot, manners))
+        self.counts["engine"] += 1
+        began = self._clock()
+        self._on_thinking(True)
+        try:
+            final = await self._fill(request)
+        finally:
+            self._on_thinking(False)
+        if isinstance(final, Final):
+            self._rhythm.answered(self._clock() - began)
+            if final.stop is not Stop.DEADLINE:
+                self._cache.put(spot_of(snapshot), final)
+        return final
+
+    def _wait(self, snapshot: Snapshot, manners: Manners) -> float:
+        if manners.delay is not None:
+            return manners.delay
+        before = snapshot.text[max(snapshot.start - 1, 0) : snapshot.start] + snapshot.selected
+        return self._rhythm.wait(likely_place=is_likely_place(before))
+
+    def _read_ahead(self, snapshot: Snapshot, final: Final, manners: Manners) -> None:
+        """Work out what to suggest once the shown suggestion is taken."""
+        spot = after_accepting(spot_of(snapshot), final.text)
+        if self._cache.get(spot):
+            return
+        later = replace(
+            snapshot,
+            text=spot.text,
+            start=spot.start,
+            end=spot.end,
+            selected="",
+            after_deletion=False,
+        )
+        request = request_for(later, manners.wishes, manners.tokens)
+        if isinstance(request, InfillRequest) and self._source.ready:
+            self._ahead.begin(spot, self._remember(spot, request))
+
+    async def _remember(self, spot: Spot, request: InfillRequest) -> None:
+        final = await self._fill(request)
+        if isinstance(final, Final):
+            self._cache.put(spot, final)
+
+    async def _fill(self, request: InfillRequest) -> Final | Silence:
         try:
             async with aclosing(self._source.infill(request)) as events:
                 async for event in events:
@@ -98,7 +234,16 @@ class Suggestions:
                         return event
         except MidfillError as error:
             self._log_once(error)
-        return None
+            return failed(str(error))
+        return failed("it gave no answer")
+
+    def _nothing(self, uri: str, silence: Silence) -> types.InlineCompletionList:
+        self._note(uri, silence)
+        return types.InlineCompletionList([])
+
+    def _note(self, uri: str, silence: Silence) -> None:
+        self.counts[silence.code] += 1
+        self._silences[uri] = silence
 
     def _log_once(self, error: MidfillError) -> None:
         """A failure that lasts is met again at every key."""

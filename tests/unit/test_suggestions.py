@@ -11,6 +11,8 @@ from lsprotocol import types
 
 from midfill.inference.errors import EngineUnavailable
 from midfill.inference.wire import Draft, Final, InfillRequest, Stop
+from midfill.lsp.manners import Manners, Mode
+from midfill.lsp.reading_ahead import ReadingAhead
 from midfill.lsp.snapshot import Snapshot
 from midfill.lsp.suggestions import Suggestions
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 NOTHING = types.InlineCompletionList([])
+AT_ONCE = Manners(delay=0)
+QUIETLY = Manners(delay=0, read_ahead=False)
 
 
 class FaultySource:
@@ -32,6 +36,7 @@ class FaultySource:
         self.let_go.set()
         self.failure: Exception | None = None
         self.confidence = 1.0
+        self.text = "1"
 
     async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final, None]:
         self.calls += 1
@@ -41,7 +46,7 @@ class FaultySource:
             if self.failure:
                 raise self.failure
             yield Final(
-                text="1",
+                text=self.text,
                 confidence=self.confidence,
                 stop=Stop.LINE_END,
                 model="embedded",
@@ -87,7 +92,7 @@ async def source() -> FaultySource:
 
 @pytest.fixture
 async def suggestions(source: FaultySource) -> Suggestions:
-    return Suggestions(source, lambda snapshot: True)
+    return Suggestions(source, lambda snapshot: True, lambda snapshot: AT_ONCE)
 
 
 async def test_the_fill_is_suggested(suggestions: Suggestions) -> None:
@@ -97,11 +102,14 @@ async def test_the_fill_is_suggested(suggestions: Suggestions) -> None:
 async def test_an_unlikely_fill_is_kept_back_from_whoever_did_not_ask(
     source: FaultySource,
 ) -> None:
-    strict = Suggestions(source, lambda snapshot: True, minimum_confidence=0.6)
+    strict = Suggestions(
+        source, lambda snapshot: True, lambda snapshot: Manners(minimum_confidence=0.6, delay=0)
+    )
     assert inserted(await strict.answer(snapshot())) == ["1"]
     source.confidence = 0.5
-    assert await strict.answer(snapshot()) == NOTHING
-    assert inserted(await strict.answer(replace(snapshot(), invoked=True))) == ["1"]
+    assert await strict.answer(snapshot("y = ")) == NOTHING
+    assert strict.why("file:///a.py").code == "unlikely"
+    assert inserted(await strict.answer(replace(snapshot("y = "), invoked=True))) == ["1"]
 
 
 async def test_while_the_engine_is_not_ready_there_is_nothing_and_it_is_asked_to_load(
@@ -138,7 +146,7 @@ async def test_after_a_failure_there_are_suggestions_again(
     source.failure = None
     assert inserted(await suggestions.answer(snapshot())) == ["1"]
     source.failure = EngineUnavailable("no engine answers")
-    await suggestions.answer(snapshot())
+    await suggestions.answer(snapshot("y = "))
     assert len(caplog.records) == 2
 
 
@@ -192,3 +200,95 @@ async def test_a_change_of_the_document_gives_the_work_up(
 async def test_an_answer_for_an_outdated_text_is_null(source: FaultySource) -> None:
     suggestions = Suggestions(source, lambda snapshot: False)
     assert await suggestions.answer(snapshot()) is None
+
+
+async def test_typing_through_a_suggestion_asks_nothing(source: FaultySource) -> None:
+    source.text = "compute(x)"
+    suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: QUIETLY)
+    assert inserted(await suggestions.answer(snapshot("y = "))) == ["compute(x)"]
+    for typed in range(1, len(source.text)):
+        suggestions.typed("file:///a.py")
+        answer = await suggestions.answer(snapshot("y = " + source.text[:typed]))
+        assert inserted(answer) == [source.text[typed:]]
+    assert source.calls == 1
+    await suggestions.answer(snapshot("y = compare"))
+    assert source.calls == 2
+
+
+async def test_what_follows_an_accepted_suggestion_is_there_at_once(source: FaultySource) -> None:
+    suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: AT_ONCE)
+    suggestions._ahead = ReadingAhead(pause=0)
+    await suggestions.answer(snapshot("y = "))
+    suggestions.typed("file:///a.py")  # the editor inserts the 1
+    assert inserted(await suggestions.answer(snapshot("y = 1"))) == ["1"]
+    assert (source.calls, suggestions.counts["known"]) == (2, 1)
+
+
+async def test_reading_ahead_makes_way_for_whoever_types_something_else(
+    source: FaultySource,
+) -> None:
+    suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: AT_ONCE)
+    suggestions._ahead = ReadingAhead(pause=0)
+    await suggestions.answer(snapshot("y = "))
+    source.let_go.clear()
+    await a_moment()
+    assert (source.calls, source.closed) == (2, 1)
+    answer = asyncio.create_task(suggestions.answer(snapshot("y = z")))
+    await a_moment()
+    assert (source.calls, source.closed) == (3, 2)
+    source.let_go.set()
+    assert inserted(await answer) == ["1"]
+
+
+async def test_whoever_types_on_while_it_waits_never_reaches_the_engine(
+    source: FaultySource,
+) -> None:
+    patient = Suggestions(source, lambda snapshot: True, lambda snapshot: Manners(delay=30))
+    first = asyncio.create_task(patient.answer(snapshot("y = ")))
+    await a_moment()
+    patient.typed("file:///a.py")
+    assert await first is None
+    assert source.calls == 0
+    assert inserted(await patient.answer(replace(snapshot("y = "), invoked=True))) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("manners", "code"),
+    [
+        (Manners(mode=Mode.MANUAL, delay=0), "manual"),
+        (Manners(mode=Mode.SUBTLE, delay=0), "unlikely"),
+    ],
+)
+async def test_the_mode_says_how_forward_suggestions_are(
+    source: FaultySource, manners: Manners, code: str
+) -> None:
+    source.confidence = 0.4
+    suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: manners)
+    assert await suggestions.answer(snapshot()) == NOTHING
+    assert suggestions.why("file:///a.py").code == code
+    assert inserted(await suggestions.answer(replace(snapshot(), invoked=True))) == ["1"]
+
+
+async def test_a_snooze_is_quiet_until_it_ends(suggestions: Suggestions) -> None:
+    suggestions.snooze.begin(5)
+    assert await suggestions.answer(snapshot()) == NOTHING
+    assert "5 more minutes" in str(suggestions.why("file:///a.py"))
+    suggestions.snooze.end()
+    assert inserted(await suggestions.answer(snapshot())) == ["1"]
+
+
+async def test_every_silence_has_a_reason(suggestions: Suggestions, source: FaultySource) -> None:
+    uri = "file:///a.py"
+    assert suggestions.why(uri).code == "never-asked"
+    source.ready = False
+    await suggestions.answer(snapshot())
+    assert suggestions.why(uri).code == "not-ready"
+    source.ready = True
+    source.text = "  "
+    await suggestions.answer(snapshot())
+    assert suggestions.why(uri).code == "nothing-visible"
+    source.failure = EngineUnavailable("no engine answers")
+    await suggestions.answer(snapshot())
+    assert "no engine answers" in str(suggestions.why(uri))
+    suggestions.stop(uri)
+    assert suggestions.why(uri).code == "never-asked"

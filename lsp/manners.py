@@ -1,0 +1,51 @@
+"""How and when suggestions may show themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from midfill.inference.text.hole_at_cursor import ANYTHING, Multiline, Wishes
+
+
+class Mode(StrEnum):
+    """How forward suggestions are."""
+
+    EAGER = "eager"
+    """Whatever is likely enough."""
+    SUBTLE = "subtle"
+    """A line at a time, and only what is rather right than wrong."""
+    MANUAL = "manual"
+    """Only what is asked for by hand."""
+
+
+SUBTLE_MINIMUM = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What holds for one document.
+
+    Attributes:
+        minimum_confidence: of a fill that is shown unasked, 0 … 1.
+        tokens: the longest suggestion.
+        delay: seconds to wait before asking; None adapts to how the user types.
+        read_ahead: whether the suggestion after the shown one is worked out while that is read.
+    """
+
+    mode: Mode = Mode.EAGER
+    minimum_confidence: float = 0.0
+    wishes: Wishes = ANYTHING
+    tokens: int = 64
+    delay: float | None = None
+    read_ahead: bool = True
+
+    def applied(self) -> Manners:
+        """With all that the mode asks for."""
+        if self.mode is not Mode.SUBTLE:
+            return self
+        return replace(
+            self,
+            minimum_confidence=max(self.minimum_confidence, SUBTLE_MINIMUM),
+            wishes=replace(self.wishes, multiline=Multiline.NEVER),
+        )

@@ -1,0 +1,108 @@
+"""What is known already is found again, and nothing else is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midfill.inference.wire import Final, Stop
+from midfill.lsp.suggestion_cache import SECONDS, Spot, SuggestionCache, after_accepting
+
+
+def fill(text: str, *alternatives: str) -> Final:
+    return Final(
+        text=text,
+        alternatives=alternatives,
+        confidence=1.0,
+        stop=Stop.LINE_END,
+        model="embedded",
+        tokens=1,
+        steps=1,
+    )
+
+
+def spot(marked: str, uri: str = "file:///a.py") -> Spot:
+    at = marked.index("|")
+    return Spot(uri, marked.replace("|", "", 1), at, at)
+
+
+def test_a_place_gets_back_what_was_said_of_it() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\ny"), fill("1"))
+    assert cache.get(spot("x = |\ny")) == fill("1")
+
+
+def test_another_prefix_suffix_or_document_is_another_place() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\ny"), fill("1"))
+    for other in ("z = |\ny", "x = |\nz", "x =|\ny"):
+        assert cache.get(spot(other)) is None
+    assert cache.get(spot("x = |\ny", "file:///b.py")) is None
+
+
+def test_typed_text_that_agrees_leaves_the_rest() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\n"), fill("call(a)"))
+    rest = cache.get(spot("x = cal|\n"))
+    assert rest is not None
+    assert rest.text == "l(a)"
+    assert cache.get(spot("x = col|\n")) is None
+    assert cache.get(spot("x = call(a)|\n")) is None
+
+
+def test_an_alternative_that_was_typed_becomes_the_suggestion() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\n"), fill("first", "second", "send"))
+    rest = cache.get(spot("x = se|\n"))
+    assert rest is not None
+    assert (rest.text, rest.alternatives) == ("cond", ("nd",))
+
+
+def test_the_longest_of_several_rests_is_taken() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\n"), fill("call()"))
+    cache.put(spot("x = c|\n"), fill("all(a, b)"))
+    rest = cache.get(spot("x = ca|\n"))
+    assert rest is not None
+    assert rest.text == "ll(a, b)"
+
+
+def test_what_was_accepted_leads_to_the_next_place() -> None:
+    at = spot("x = |\ny\n")
+    assert after_accepting(at, "call()") == spot("x = call()|\ny\n")
+
+
+def test_a_fill_is_forgotten_with_time_and_with_its_document() -> None:
+    now = 0.0
+    cache = SuggestionCache(lambda: now)
+    cache.put(spot("x = |"), fill("1"))
+    now = SECONDS + 1
+    assert cache.get(spot("x = |")) is None
+    cache.put(spot("x = |"), fill("1"))
+    cache.forget("file:///a.py")
+    assert cache.get(spot("x = |")) is None
+
+
+def test_nothing_visible_is_not_worth_remembering() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |"), fill("  "))
+    assert cache.get(spot("x = |")) is None
+
+
+TEXT = st.text(alphabet="ab\n", max_size=8)
+
+
+@given(TEXT, TEXT, TEXT.filter(str.strip), TEXT)
+def test_what_is_found_continues_the_text_as_the_fill_does(
+    before: str, after: str, text: str, typed: str
+) -> None:
+    cache = SuggestionCache()
+    whole = before + after
+    cache.put(Spot("u", whole, len(before), len(before)), fill(text))
+    at = len(before) + len(typed)
+    found = cache.get(Spot("u", before + typed + after, at, at))
+    if text.startswith(typed) and text[len(typed) :].strip():
+        assert found is not None
+        assert typed + found.text == text
+    else:
+        assert found is None
