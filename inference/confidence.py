@@ -97,7 +97,7 @@ class Evidence:
             "mean": _log_odds(self.mean),
             "unsure_end": float(self.stop in UNSURE_ENDS),
             "length": log(self.tokens),
-            "several_lines": float(self.extent is Extent.LINES),
+            "several_lines": float(self.extent.several_lines),
         }
 
 

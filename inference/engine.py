@@ -27,7 +27,6 @@ from midfill.inference.text.line_breaks import for_model, in_document, line_brea
 from midfill.inference.wire import (
     CacheFigures,
     Draft,
-    Extent,
     Final,
     InfillRequest,
     Milliseconds,
@@ -239,7 +238,7 @@ def _encode_all_but_last_chunk(
 def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:
     """Who says where a middle of several lines may have ended; the end of one line is plain."""
     head = loaded.end_head
-    if head is None or task.extent is not Extent.LINES or not task.suffix.strip():
+    if head is None or not task.extent.several_lines or not task.suffix.strip():
         return None
     tokens = loaded.tokenizer.encode(task.suffix[:SUFFIX_START])
     around = Surroundings.of(task.prefix, task.suffix, task.extent, task.replaced)

@@ -154,6 +154,11 @@ RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]]
         (Stop.SUFFIX, repeated_suffix_line),
         (Stop.LINE_END, end_of_statement),
     ),
+    Extent.BLOCK: (
+        (Stop.REST_OF_LINE, rest_of_line),
+        (Stop.SUFFIX, repeated_suffix_line),
+        (Stop.DEDENT, dedent),
+    ),
     Extent.LINES: (
         (Stop.REST_OF_LINE, rest_of_line),
         (Stop.SUFFIX, repeated_suffix_line),
@@ -180,7 +185,7 @@ def finished_part(middle: str, extent: Extent) -> str:
     may be half written.
     """
     last_break = middle.rfind("\n")
-    if extent is Extent.LINES and middle[: max(last_break, 0)].strip():
+    if extent.several_lines and middle[: max(last_break, 0)].strip():
         return middle[:last_break]
     end = len(middle)
     while end > 0 and (middle[end - 1].isalnum() or middle[end - 1] == "_"):

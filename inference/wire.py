@@ -28,6 +28,13 @@ class Extent(StrEnum):
     """To the first such line break at which every bracket that the middle opened is closed."""
     LINES = "lines"
     """To where the suffix begins again, or the scope ends."""
+    BLOCK = "block"
+    """Like `LINES`, but the body of a block: it ends with the scope, whatever follows."""
+
+    @property
+    def several_lines(self) -> bool:
+        """Whether it may go on behind the end of a line or statement."""
+        return self in (Extent.LINES, Extent.BLOCK)
 
 
 class ContextFile(WireModel):

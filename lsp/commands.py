@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
 from midfill.lsp.snooze import MINUTES
 
 if TYPE_CHECKING:
-    from midfill.lsp.language_server import MidfillServer
     from midfill.lsp.silence import Silence
 
 EXPLAIN = "midfill.explain"
@@ -24,27 +24,32 @@ def register(server: MidfillServer) -> None:
     server.command(RESUME)(resume)
 
 
-def explain(ls: MidfillServer, uri: str | None = None) -> str:
+# pygls gives a command its arguments only if all of them are there, so optional ones are ``*``.
+
+
+def explain(ls: MidfillServer, *uris: Any) -> str:  # noqa: ANN401
     """Say in a sentence why nothing was suggested the last time, and what to change.
 
     Args:
-        uri: the document's; without it, of the one that was asked about last.
+        uris: the document's; without one, of the one that was asked about last.
     """
-    sentence = str(_silence(ls, uri or ls.last_asked))
+    uri = uris[0] if uris and isinstance(uris[0], str) else ls.last_asked
+    sentence = str(_silence(ls, uri))
     _tell(ls, sentence)
     return sentence
 
 
-def snooze(ls: MidfillServer, minutes: float = MINUTES) -> str:
+def snooze(ls: MidfillServer, *minutes: Any) -> str:  # noqa: ANN401
     """Suggest nothing unasked for so many minutes."""
     if ls.suggestions is None:
         return _told(ls, "Midfill is still starting.")
     try:
-        ls.suggestions.snooze.begin(float(minutes))
+        wanted = float(minutes[0]) if minutes else MINUTES
+        ls.suggestions.snooze.begin(wanted)
     except (TypeError, ValueError) as error:
         return _told(ls, f"Midfill cannot be paused: {error}.")
     ls.tell_activity()
-    return _told(ls, f"Midfill is paused for {float(minutes):g} minutes.")
+    return _told(ls, f"Midfill is paused for {wanted:g} minutes.")
 
 
 def resume(ls: MidfillServer) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,7 @@ from midfill.inference.text.source_file import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from midfill.inference.wire import Draft, Final, InfillRequest
 
@@ -28,7 +30,8 @@ def fill(
         str,
         typer.Argument(
             metavar="FILE:LINE:COL",
-            help="The hole: line and column from 1, the column counts characters.",
+            help="The hole: line and column from 1, the column counts characters. With --all-holes "
+            "just FILE.",
             show_default=False,
         ),
     ],
@@ -42,6 +45,13 @@ def fill(
             show_default=False,
         ),
     ] = None,
+    all_holes: Annotated[
+        bool,
+        typer.Option(
+            "--all-holes",
+            help="Fill every placeholder (... and pass bodies, TODO lines, ___) and print a diff.",
+        ),
+    ] = False,
     model: Annotated[str, typer.Option("--model", metavar="M", help="Which model.")] = "embedded",
     device: Annotated[
         str | None,
@@ -85,6 +95,13 @@ def fill(
     ] = False,
 ) -> None:
     """Fill one hole of a file and print the file around it. The file itself is left alone."""
+    if all_holes:
+        if to is not None or watch or n != 1 or tokens is not None or seed:
+            raise UsageError(
+                "--all-holes goes with --model, --device, --json and --even-if-excluded"
+            )
+        _fill_all_holes(Path(where), model, device, as_json, even_if_excluded)
+        return
     name, place = parse_file_and_place(where)
     path = Path(name)
     if not even_if_excluded:
@@ -101,11 +118,39 @@ def fill(
     extent = Extent.LINES if LINE_BREAK.search(text, start, end) else Extent.LINE
     request = infill_request(text, start, end, extent, tokens=tokens, n=n, seed=seed)
     view = FillView(path, text, start, end)
-    final = view.show_progress(_events(request, model, device), watch=watch and not as_json)
+    with _filler(model, device) as events:
+        final = view.show_progress(events(request), watch=watch and not as_json)
     if as_json:
         print_json(final)
     else:
         view.print_final(final)
+
+
+def _fill_all_holes(
+    path: Path, model: str, device: str | None, as_json: bool, even_if_excluded: bool
+) -> None:
+    if not even_if_excluded:
+        _need_allowed(path)
+    text = read_source(path)
+    from midfill.inference.text.placeholders import placeholders_in
+    from midfill.inference.wire import Final
+    from midfill.lsp.all_holes_view import print_diff, print_replacements
+    from midfill.lsp.filling_holes import HolesToFill
+
+    holes = placeholders_in(text)
+    if not holes and not as_json:
+        raise UsageError(f"{path} has no placeholder: no ... or pass body, no TODO line, no ___")
+    filling = HolesToFill(text, holes)
+    with _filler(model, device) as events:
+        for number in range(1, len(holes) + 1):
+            print(f"hole {number} of {len(holes)}", file=sys.stderr, flush=True)
+            for event in events(filling.request()):
+                if isinstance(event, Final):
+                    filling.put(event)
+    if as_json:
+        print_replacements(filling)
+    else:
+        print_diff(path, text, filling)
 
 
 def _need_allowed(path: Path) -> None:
@@ -116,13 +161,17 @@ def _need_allowed(path: Path) -> None:
         )
 
 
-def _events(request: InfillRequest, model: str, device: str | None) -> Iterator[Draft | Final]:
-    """From a running engine of the same model, else from one of our own that ends with us."""
+@contextmanager
+def _filler(
+    model: str, device: str | None
+) -> Iterator[Callable[[InfillRequest], Iterator[Draft | Final]]]:
+    """A running engine of the same model, else one of our own that ends with us."""
     from midfill.inference.transport import engine_address
     from midfill.lsp.running_engine import infill_sync, running_engine
 
     if device is None and running_engine(model) is not None:
-        yield from infill_sync(engine_address(model), request)
+        address = engine_address(model)
+        yield lambda request: infill_sync(address, request)
         return
     from midfill.inference.engine import Engine
     from midfill.lsp.progress_view import progress_view
@@ -130,4 +179,4 @@ def _events(request: InfillRequest, model: str, device: str | None) -> Iterator[
     engine = Engine(model, device)
     with progress_view() as listener:
         engine.load(listener)
-    yield from engine.infill(request)
+    yield engine.infill

@@ -5,8 +5,8 @@ from __future__ import annotations
 from midfill.inference.text.window import window_around
 from midfill.inference.wire import Extent, HoleSpan, InfillRequest, Limits
 
-TOKENS = {Extent.LINE: 64, Extent.LINES: 256}
-"""The longest fill, unless somebody says otherwise."""
+LINE_TOKENS, LINES_TOKENS = 64, 256
+"""The longest fills of one line and of several, unless somebody says otherwise."""
 
 LAST_REPLACED = 2
 """Characters of the replaced text that are sent: whether it ends with a line break matters."""
@@ -26,6 +26,7 @@ def infill_request(
     seed: int = 0,
 ) -> InfillRequest:
     """A request to replace ``text[start:end]``."""
+    longest = LINES_TOKENS if extent.several_lines else LINE_TOKENS
     window = window_around(text, start, end)
     at = len(window.prefix)
     replaced = text[start:end][-LAST_REPLACED:]
@@ -33,7 +34,7 @@ def infill_request(
         prefix=window.prefix,
         suffix=replaced + window.suffix,
         holes=(HoleSpan(start=at, end=at + len(replaced), extent=extent),),
-        limits=Limits(tokens=tokens or TOKENS[extent], deadline_ms=PATIENCE_MS),
+        limits=Limits(tokens=tokens or longest, deadline_ms=PATIENCE_MS),
         n=n,
         seed=seed,
     )

@@ -10,7 +10,7 @@ from lsprotocol import types
 from midfill.inference.exclusion.ignore_file import NAMES
 
 if TYPE_CHECKING:
-    from midfill.lsp.language_server import MidfillServer
+    from midfill.lsp.midfill_server import MidfillServer
 
 EVERYTHING = types.FileOperationFilter(types.FileOperationPattern("**"))
 

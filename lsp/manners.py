@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from midfill.inference.text.hole_at_cursor import ANYTHING, Multiline, Wishes
+
+if TYPE_CHECKING:
+    from midfill.lsp.settings import Settings
 
 
 class Mode(StrEnum):
@@ -39,6 +43,19 @@ class Manners:
     tokens: int = 64
     delay: float | None = None
     read_ahead: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> Manners:
+        """What the settings ask for, the mode's own wishes included."""
+        wishes = Wishes(settings.comments, settings.strings, Multiline(settings.multiline))
+        return cls(
+            mode=Mode(settings.mode),
+            minimum_confidence=settings.minimum_confidence,
+            wishes=wishes,
+            tokens=settings.maximum_tokens,
+            delay=None if settings.delay is None else settings.delay / 1e3,
+            read_ahead=settings.read_ahead,
+        ).applied()
 
     def applied(self) -> Manners:
         """With all that the mode asks for."""

@@ -136,7 +136,7 @@ def extent_at(text: str, offset: int, multiline: Multiline) -> Extent:
     if multiline is Multiline.NEVER or not on_blank_line:
         return Extent.LINE
     if multiline is Multiline.ALWAYS or _opens_empty_block(text, line_start, offset):
-        return Extent.LINES
+        return Extent.BLOCK
     return Extent.STATEMENT
 
 

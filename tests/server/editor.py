@@ -38,6 +38,7 @@ class Editor(LanguageClient):
 
     Attributes:
         statuses: every ``midfill/status`` so far, oldest first.
+        edits: what the server asked to have applied; nothing is.
         registered: what the server asked to be told of.
         stderr: what the server wrote to standard error.
     """
@@ -50,6 +51,9 @@ class Editor(LanguageClient):
         self._told = asyncio.Event()
         self.registered: list[types.Registration] = []
         self.feature("midfill/status")(lambda params: self._on_status(params))
+        self.edits: list[types.WorkspaceEdit] = []
+        self.takes_edits = True
+        self.feature(types.WORKSPACE_APPLY_EDIT)(lambda params: self._on_edit(params))
         self.feature(types.CLIENT_REGISTER_CAPABILITY)(
             lambda params: self.registered.extend(params.registrations)
         )
@@ -76,6 +80,10 @@ class Editor(LanguageClient):
             workspace=types.WorkspaceClientCapabilities(
                 did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
                     dynamic_registration=True
+                ),
+                workspace_edit=types.WorkspaceEditClientCapabilities(
+                    document_changes=True,
+                    change_annotation_support=types.ChangeAnnotationsSupportOptions(),
                 ),
                 file_operations=types.FileOperationClientCapabilities(did_rename=True),
             ),
@@ -190,6 +198,15 @@ class Editor(LanguageClient):
     def _on_status(self, params: Any) -> None:  # noqa: ANN401
         self.statuses.append(params)
         self._told.set()
+
+    def _on_edit(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+        self.edits.append(params.edit)
+        return types.ApplyWorkspaceEditResult(self.takes_edits)
+
+    async def run_command(self, command: str, *arguments: Any) -> Any:  # noqa: ANN401
+        """Run one of the server's commands, as a palette or a key does."""
+        params = types.ExecuteCommandParams(command, list(arguments))
+        return await self.workspace_execute_command_async(params)
 
     async def _collect_stderr(self) -> None:
         assert self._server is not None

@@ -56,10 +56,10 @@ def test_a_line_is_filled_from_the_cursor_on(marked: str) -> None:
         ("def f():|\n", Extent.LINE),
         ("x = 1\n|\ny = 2\n", Extent.STATEMENT),
         ("def f():\n    x = 1\n    |\n", Extent.STATEMENT),
-        ("def f():\n    |\n", Extent.LINES),
-        ("def f():\n    |\n\nf()\n", Extent.LINES),
-        ("def f():\r\n    |\r\n\r\nf()\r\n", Extent.LINES),
-        ("function f() {\n\t|\n}\n", Extent.LINES),
+        ("def f():\n    |\n", Extent.BLOCK),
+        ("def f():\n    |\n\nf()\n", Extent.BLOCK),
+        ("def f():\r\n    |\r\n\r\nf()\r\n", Extent.BLOCK),
+        ("function f() {\n\t|\n}\n", Extent.BLOCK),
         ("def f():\n    |\n    return x\n", Extent.STATEMENT),
         ("f(\n    |)\n", Extent.LINE),
     ],
@@ -74,7 +74,7 @@ def test_a_blank_line_gets_a_statement_and_an_empty_body_a_block(
 
 def test_one_line_is_all_there_is_if_several_are_never_wanted() -> None:
     assert extent_at("def f():\n    ", 13, Multiline.NEVER) is Extent.LINE
-    assert extent_at("x = 1\n", 6, Multiline.ALWAYS) is Extent.LINES
+    assert extent_at("x = 1\n", 6, Multiline.ALWAYS) is Extent.BLOCK
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_a_statement_ends_where_its_brackets_are_closed(middle: str, end: int | 
     assert end_of_statement(middle, NOTHING_AROUND) == end
 
 
+def test_a_block_ends_with_its_scope_even_if_something_follows() -> None:
+    around = Surroundings.of("def f():\n    ", "\n\ndef g():\n", Extent.BLOCK)
+    middle = "x = 1\n\n    return x\n\ndef h():\n"
+    assert find_end(middle, around, Extent.BLOCK) == Ending(21, Stop.DEDENT)
+    assert find_end(middle, around, Extent.LINES) is None
+
+
 def test_a_closing_bracket_that_already_stands_there_ends_the_middle() -> None:
     around = Surroundings("print(", "):", "")
     assert rest_of_line("f(a), [b]) or", around) == len("f(a), [b]")

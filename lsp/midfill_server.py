@@ -1,0 +1,85 @@
+"""The server's state, which all handlers are given."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from midfill.inference.exclusion.policy import ExclusionPolicy
+from midfill.inference.version import version
+from midfill.lsp import quiet_logging
+from midfill.lsp.activity import Activity
+from midfill.lsp.documents import DocumentStore
+from midfill.lsp.protocol import MidfillProtocol
+from midfill.lsp.settings import ReadSettings, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from midfill.lsp.engine_link import EngineLink
+    from midfill.lsp.snapshot import Snapshot
+    from midfill.lsp.status import StatusReporter
+    from midfill.lsp.suggestions import Suggestions
+
+log = logging.getLogger(__name__)
+
+
+class MidfillServer(LanguageServer):
+    """The server's state: its settings, and what it has once the engine's side is loaded."""
+
+    protocol: MidfillProtocol
+
+    def __init__(self) -> None:
+        # One worker is taken up by reading standard input.
+        super().__init__("midfill", version(), protocol_cls=MidfillProtocol, max_workers=2)
+        self.read_settings = ReadSettings(Settings())
+        self.suggestions: Suggestions | None = None
+        self.link: EngineLink | None = None
+        self.status: StatusReporter | None = None
+        self.last_asked: str | None = None
+
+    @property
+    def documents(self) -> DocumentStore:
+        """The open documents.
+
+        Raises:
+            RuntimeError: the client has not initialized the server.
+        """
+        store = self.workspace
+        assert isinstance(store, DocumentStore)
+        return store
+
+    def exclusion_policy(self) -> ExclusionPolicy:
+        """What the settings and the files of the workspace say is never to be seen."""
+        return ExclusionPolicy(self.read_settings.settings.exclusion, self.warn)
+
+    def warn(self, message: str) -> None:
+        """Tell the user of something that only they can put right."""
+        log.warning("%s", message)
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
+    def stop_suggesting(self, uris: Iterable[str]) -> None:
+        """Nobody is to have a suggestion in these documents any more."""
+        for uri in uris:
+            if self.suggestions:
+                self.suggestions.stop(uri)
+
+    def tell_activity(self, thinking: bool = False) -> None:
+        """Have the editor show what the server is doing."""
+        if self.status and self.suggestions:
+            paused = self.suggestions.snooze.minutes_left > 0
+            self.status.active(
+                Activity.PAUSED if paused else Activity.THINKING if thinking else Activity.IDLE
+            )
+
+    def still_holds(self, snapshot: Snapshot) -> bool:
+        return snapshot.still_holds(self.documents.opened(snapshot.uri))
+
+    def report_server_error(self, error: Exception, source: type[Exception]) -> None:
+        # pygls would pop this up at the user, who can do nothing about it. It wraps what happened.
+        happened = sys.exc_info()[1] or error
+        log.error("%s: %s", source.__name__, quiet_logging.describe(happened))
