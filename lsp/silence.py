@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from midfill.inference.postprocess.around import Drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ def excluded(reason: str) -> Silence:
 def no_place(reason: str, sentence: str) -> Silence:
     """Args: those of a `Reason` against a hole."""
     return Silence(reason, sentence, "Ask by hand to have a suggestion all the same.")
+
+
+def dropped(drop: Drop) -> Silence:
+    return Silence(drop.value, drop.sentence)
 
 
 def not_ready(detail: str) -> Silence:

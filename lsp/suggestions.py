@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from lsprotocol import types
 
 from midfill.inference.errors import MidfillError
+from midfill.inference.postprocess.around import Drop
 from midfill.inference.text.hole_at_cursor import NoHole
 from midfill.inference.wire import Draft, Final, InfillRequest, Stop
 from midfill.lsp.inline_completion import items_for, request_for, spot_of, worth_showing
@@ -26,6 +27,7 @@ from midfill.lsp.silence import (
     SEVERAL_LINES,
     SUPERSEDED,
     Silence,
+    dropped,
     failed,
     no_place,
     not_ready,
@@ -35,6 +37,7 @@ from midfill.lsp.silence import (
 from midfill.lsp.snooze import Snooze
 from midfill.lsp.suggestion_cache import Spot, SuggestionCache, after_accepting
 from midfill.lsp.superseding import NewestOnly
+from midfill.lsp.worth import postprocessed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -193,9 +196,15 @@ class Suggestions:
             self._on_thinking(False)
         if isinstance(final, Final):
             self._rhythm.answered(self._clock() - began)
-            if final.stop is not Stop.DEADLINE:
+            whole = final.stop is not Stop.DEADLINE
+            final = self._worth(final, spot_of(snapshot), snapshot)
+            if whole and isinstance(final, Final):
                 self._cache.put(spot_of(snapshot), final)
         return final
+
+    def _worth(self, final: Final, spot: Spot, snapshot: Snapshot) -> Final | Silence:
+        result = postprocessed(final, spot, snapshot.language, invoked=snapshot.invoked)
+        return dropped(result) if isinstance(result, Drop) else result
 
     def _wait(self, snapshot: Snapshot, manners: Manners) -> float:
         if manners.delay is not None:
@@ -218,10 +227,12 @@ class Suggestions:
         )
         request = request_for(later, manners.wishes, manners.tokens)
         if isinstance(request, InfillRequest) and self._source.ready:
-            self._ahead.begin(spot, self._remember(spot, request))
+            self._ahead.begin(spot, self._remember(spot, later, request))
 
-    async def _remember(self, spot: Spot, request: InfillRequest) -> None:
+    async def _remember(self, spot: Spot, later: Snapshot, request: InfillRequest) -> None:
         final = await self._fill(request)
+        if isinstance(final, Final):
+            final = self._worth(final, spot, later)
         if isinstance(final, Final):
             self._cache.put(spot, final)
 

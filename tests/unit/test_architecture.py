@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("lsp", "inference", "kernels")
 
 TORCH_FREE = (
+    "midfill.inference.postprocess",
     "midfill.inference.syntax",
     "midfill.inference.wire",
     "midfill.inference.text",

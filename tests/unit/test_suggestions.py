@@ -292,3 +292,21 @@ async def test_every_silence_has_a_reason(suggestions: Suggestions, source: Faul
     assert "no engine answers" in str(suggestions.why(uri))
     suggestions.stop(uri)
     assert suggestions.why(uri).code == "never-asked"
+
+
+async def test_a_fill_that_breaks_the_syntax_is_not_shown(
+    suggestions: Suggestions, source: FaultySource
+) -> None:
+    source.text = "f(1))"
+    assert await suggestions.answer(snapshot()) == NOTHING
+    assert "syntax" in str(suggestions.why("file:///a.py"))
+
+
+async def test_a_single_mark_is_only_for_those_who_ask(
+    suggestions: Suggestions, source: FaultySource
+) -> None:
+    source.text = ")"
+    assert await suggestions.answer(snapshot("f(x")) == NOTHING
+    assert suggestions.why("file:///a.py").code == "trifle"
+    by_hand = replace(snapshot("f(x"), invoked=True)
+    assert inserted(await suggestions.answer(by_hand)) == [")"]
