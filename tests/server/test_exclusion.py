@@ -276,8 +276,11 @@ async def test_other_messages_about_excluded_documents_leave_no_trace(window: Wi
     editor.text_document_did_save(types.DidSaveTextDocumentParams(identifier, SECRET))
     with pytest.raises(JsonRpcException):
         await editor.workspace_execute_command_async(
-            types.ExecuteCommandParams("midfill.explain", [uri, SECRET])
+            types.ExecuteCommandParams("midfill.noSuchCommand", [uri, SECRET])
         )
+    sentence = await editor.run_command("midfill.explain", uri, SECRET)
+    assert sentence.startswith("This file is excluded: ")
+    assert await editor.run_command("midfill.fillHoles", uri) is None
     editor.protocol._send_data(
         {
             "jsonrpc": "2.0",
