@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midfill.inference.text.indentation import indentation
 from midfill.inference.text.seam import (
     CLOSERS,
     before_unmatched,
@@ -123,14 +124,16 @@ def dedent(middle: str, around: Surroundings) -> int | None:
     The scope is that of the line on which the middle begins; behind a colon, of the block it opens.
     """
     opens_block = around.line_before.rstrip().endswith(":")
-    scope = _indent(around.line_before) if around.line_before.strip() and not opens_block else None
+    scope = (
+        indentation(around.line_before) if around.line_before.strip() and not opens_block else None
+    )
     for start, line in _started_lines(middle):
         whole = around.line_before + line if start == 0 else line
         if not whole.strip() or (start == 0 and opens_block) or _in_long_string(middle[:start]):
             continue
         if scope is None:
-            scope = _indent(whole)
-        elif _indent(whole) < scope:
+            scope = indentation(whole)
+        elif indentation(whole) < scope:
             return start
     return None
 
@@ -166,7 +169,6 @@ RULES: dict[Extent, tuple[tuple[Stop, Callable[[str, Surroundings], int | None]]
     ),
 }
 SHORT_LINE = 6
-TAB_WIDTH = 4
 LONG_QUOTES = ('"""', "'''", "`")
 
 
@@ -219,8 +221,3 @@ def _finished_lines(middle: str) -> Iterator[tuple[int, str]]:
 def _in_long_string(text: str) -> bool:
     """Whether a string that may span lines is open behind ``text``."""
     return any(text.count(quote) % 2 for quote in LONG_QUOTES)
-
-
-def _indent(line: str) -> int:
-    expanded = line.expandtabs(TAB_WIDTH)
-    return len(expanded) - len(expanded.lstrip())

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midfill.inference.text.common_stretch import common_end, common_start
 from midfill.inference.text.line_breaks import in_document, line_break_of
 from midfill.lsp.fill_request import infill_request
 
@@ -96,24 +97,11 @@ def rebased(replacements: Sequence[Replacement], old: str, new: str) -> list[Rep
     """
     if old == new:
         return list(replacements)
-    start = _common(old, new)
-    tail = min(len(old), len(new)) - start
-    same_end = _common(old[len(old) - tail :][::-1], new[len(new) - tail :][::-1])
+    start = common_start(old, new)
+    same_end = common_end(old, new, min(len(old), len(new)) - start)
     end, shift = len(old) - same_end, len(new) - len(old)
     return [
         Replacement(r.start + moved, r.end + moved, r.text)
         for r in replacements
         if (moved := 0 if r.end < start else shift if r.start > end else None) is not None
     ]
-
-
-def _common(a: str, b: str) -> int:
-    """How many characters two texts begin with alike; found by halves, as comparing is quick."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -33,15 +33,15 @@ def spot_of(snapshot: Snapshot) -> Spot:
 
 
 def request_for(
-    snapshot: Snapshot, wishes: Wishes = ANYTHING, tokens: int = TOKENS
+    snapshot: Snapshot, spot: Spot, wishes: Wishes = ANYTHING, tokens: int = TOKENS
 ) -> InfillRequest | NoHole:
-    """What to ask the engine: to go on from the cursor, or from the popup's entry.
+    """What to ask the engine: to go on from a spot, as somebody who sees the snapshot wants it.
 
     Args:
+        spot: `spot_of` the snapshot, or one that the cursor may get to from there.
         wishes: where suggestions are wanted unasked.
         tokens: the longest suggestion.
     """
-    spot = spot_of(snapshot)
     hole = hole_at_cursor(
         spot.text,
         spot.start,

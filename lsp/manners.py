@@ -46,23 +46,20 @@ class Manners:
 
     @classmethod
     def of(cls, settings: Settings) -> Manners:
-        """What the settings ask for, the mode's own wishes included."""
+        """What the settings ask for; a subtle mode asks for more than they say themselves."""
         wishes = Wishes(settings.comments, settings.strings, Multiline(settings.multiline))
-        return cls(
+        manners = cls(
             mode=Mode(settings.mode),
             minimum_confidence=settings.minimum_confidence,
             wishes=wishes,
             tokens=settings.maximum_tokens,
             delay=None if settings.delay is None else settings.delay / 1e3,
             read_ahead=settings.read_ahead,
-        ).applied()
-
-    def applied(self) -> Manners:
-        """With all that the mode asks for."""
-        if self.mode is not Mode.SUBTLE:
-            return self
+        )
+        if manners.mode is not Mode.SUBTLE:
+            return manners
         return replace(
-            self,
-            minimum_confidence=max(self.minimum_confidence, SUBTLE_MINIMUM),
-            wishes=replace(self.wishes, multiline=Multiline.NEVER),
+            manners,
+            minimum_confidence=max(manners.minimum_confidence, SUBTLE_MINIMUM),
+            wishes=replace(wishes, multiline=Multiline.NEVER),
         )

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,7 +40,7 @@ from midfill.lsp.superseding import NewestOnly
 from midfill.lsp.worth import postprocessed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from midfill.lsp.snapshot import Snapshot
 
@@ -99,6 +99,7 @@ class Suggestions:
         self._rhythm = Rhythm(clock)
         self._ahead = ReadingAhead()
         self._silences: dict[str, Silence] = {}
+        self._engine_requests = 0
         self._last_failure = ""
         self.counts: Counter[str] = Counter()
         self.snooze = Snooze(clock)
@@ -139,15 +140,17 @@ class Suggestions:
         return self._silences.get(uri, NEVER_ASKED)
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
-        manners = self._manners(snapshot).applied()
+        manners = self._manners(snapshot)
         if not snapshot.invoked and (silence := self._unwanted(manners)):
             return silence
-        request = request_for(snapshot, manners.wishes, manners.tokens)
+        spot = spot_of(snapshot)
+        request = request_for(snapshot, spot, manners.wishes, manners.tokens)
         if isinstance(request, NoHole):
             return no_place(request.reason, request.reason.sentence)
         if snapshot.range.start.line != snapshot.range.end.line:
             return SEVERAL_LINES
-        final = await self._known(snapshot) or await self._asked(snapshot, request, manners)
+        known = await self._known(snapshot, spot)
+        final = known or await self._asked(snapshot, spot, request, manners)
         if isinstance(final, Silence):
             return final
         if not self._still_holds(snapshot):
@@ -158,7 +161,7 @@ class Suggestions:
         if not items:
             return NOTHING_VISIBLE
         if manners.read_ahead and not snapshot.invoked:
-            self._read_ahead(snapshot, final, manners)
+            self._read_ahead(snapshot, spot, final, manners)
         return types.InlineCompletionList(items)
 
     def _unwanted(self, manners: Manners) -> Silence | None:
@@ -166,11 +169,10 @@ class Suggestions:
             return snoozed(minutes)
         return MANUAL if manners.mode is Mode.MANUAL else None
 
-    async def _known(self, snapshot: Snapshot) -> Final | None:
+    async def _known(self, snapshot: Snapshot, spot: Spot) -> Final | None:
         """What needs no engine; somebody who asks by hand wants to see more than that."""
         if snapshot.invoked:
             return None
-        spot = spot_of(snapshot)
         final = self._cache.get(spot)
         if final is None and await self._ahead.join(spot):
             final = self._cache.get(spot)
@@ -179,7 +181,7 @@ class Suggestions:
         return final
 
     async def _asked(
-        self, snapshot: Snapshot, request: InfillRequest, manners: Manners
+        self, snapshot: Snapshot, spot: Spot, request: InfillRequest, manners: Manners
     ) -> Final | Silence:
         self._ahead.stop(snapshot.uri)
         if not self._source.ready:
@@ -189,18 +191,26 @@ class Suggestions:
             await asyncio.sleep(self._wait(snapshot, manners))
         self.counts["engine"] += 1
         began = self._clock()
-        self._on_thinking(True)
-        try:
+        with self._thinking():
             final = await self._fill(request)
-        finally:
-            self._on_thinking(False)
         if isinstance(final, Final):
             self._rhythm.answered(self._clock() - began)
             whole = final.stop is not Stop.DEADLINE
-            final = self._worth(final, spot_of(snapshot), snapshot)
+            final = self._worth(final, spot, snapshot)
             if whole and isinstance(final, Final):
-                self._cache.put(spot_of(snapshot), final)
+                self._cache.put(spot, final)
         return final
+
+    @contextmanager
+    def _thinking(self) -> Iterator[None]:
+        """Requests of several documents may run beside each other."""
+        self._engine_requests += 1
+        self._on_thinking(True)
+        try:
+            yield
+        finally:
+            self._engine_requests -= 1
+            self._on_thinking(self._engine_requests > 0)
 
     def _worth(self, final: Final, spot: Spot, snapshot: Snapshot) -> Final | Silence:
         result = postprocessed(final, spot, snapshot.language, invoked=snapshot.invoked)
@@ -212,22 +222,15 @@ class Suggestions:
         before = snapshot.text[max(snapshot.start - 1, 0) : snapshot.start] + snapshot.selected
         return self._rhythm.wait(likely_place=is_likely_place(before))
 
-    def _read_ahead(self, snapshot: Snapshot, final: Final, manners: Manners) -> None:
+    def _read_ahead(self, snapshot: Snapshot, spot: Spot, final: Final, manners: Manners) -> None:
         """Work out what to suggest once the shown suggestion is taken."""
-        spot = after_accepting(spot_of(snapshot), final.text)
-        if self._cache.get(spot):
+        ahead = after_accepting(spot, final.text)
+        if self._cache.get(ahead):
             return
-        later = replace(
-            snapshot,
-            text=spot.text,
-            start=spot.start,
-            end=spot.end,
-            selected="",
-            after_deletion=False,
-        )
-        request = request_for(later, manners.wishes, manners.tokens)
+        later = replace(snapshot, after_deletion=False)
+        request = request_for(later, ahead, manners.wishes, manners.tokens)
         if isinstance(request, InfillRequest) and self._source.ready:
-            self._ahead.begin(spot, self._remember(spot, later, request))
+            self._ahead.begin(ahead, self._remember(ahead, later, request))
 
     async def _remember(self, spot: Spot, later: Snapshot, request: InfillRequest) -> None:
         final = await self._fill(request)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import tree_sitter
 import tree_sitter_language_pack
+from tree_sitter import Point
+
+from midfill.inference.text.common_stretch import common_end, common_start
 
 if TYPE_CHECKING:
     from tree_sitter_language_pack import SupportedLanguage
@@ -74,45 +77,23 @@ def _parser(grammar: str) -> tree_sitter.Parser:
 def _edited(previous: Parsed, source: bytes) -> tree_sitter.Tree:
     """The previous tree, told of the one stretch in which the two texts differ."""
     old = previous.source
-    start = _common_start(old, source)
-    shorter = min(len(old), len(source))
-    same_end = _common_end(old, source, shorter - start)
+    start = common_start(old, source)
+    same_end = common_end(old, source, min(len(old), len(source)) - start)
     old_end, new_end = len(old) - same_end, len(source) - same_end
+    start_point = _point(old, start, Point(0, 0), 0)
     tree = previous.tree.copy()
     tree.edit(
         start_byte=start,
         old_end_byte=old_end,
         new_end_byte=new_end,
-        start_point=_point(old, start),
-        old_end_point=_point(old, old_end),
-        new_end_point=_point(source, new_end),
+        start_point=start_point,
+        old_end_point=_point(old, old_end, start_point, start),
+        new_end_point=_point(source, new_end, start_point, start),
     )
     return tree
 
 
-def _common_start(a: bytes, b: bytes) -> int:
-    """How many bytes two texts begin with alike; found by halves, as comparing is quick."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_end(a: bytes, b: bytes, most: int) -> int:
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[len(a) - middle : len(a) - low] == b[len(b) - middle : len(b) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _point(source: bytes, offset: int) -> tree_sitter.Point:
-    row = source.count(b"\n", 0, offset)
-    return tree_sitter.Point(row, offset - (source.rfind(b"\n", 0, offset) + 1))
+def _point(source: bytes, offset: int, known: Point, known_offset: int) -> Point:
+    """The row and column of an offset behind one that is known."""
+    row = known.row + source.count(b"\n", known_offset, offset)
+    return Point(row, offset - (source.rfind(b"\n", 0, offset) + 1))

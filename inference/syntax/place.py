@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import tree_sitter
+
     from midfill.inference.syntax.parsing import Parsed
 
 WITHOUT_STRINGS = frozenset(["css", "html", "json", "markdown", "scss", "toml", "yaml"])
@@ -44,7 +46,7 @@ def place_at(parsed: Parsed, offset: int) -> Place:
         if kind == "ERROR":
             break
         node = node.parent
-    return Place.STRING if has_strings and _in_unfinished_string(parsed, offset) else Place.CODE
+    return Place.STRING if has_strings and _in_unfinished_string(parsed, offset, at) else Place.CODE
 
 
 def _goes_on(parsed: Parsed, start: int, end: int, at: int) -> bool:
@@ -55,18 +57,17 @@ def _goes_on(parsed: Parsed, start: int, end: int, at: int) -> bool:
     return at == end and not text.endswith((*_CLOSED_COMMENT, "\n"))
 
 
-def _in_unfinished_string(parsed: Parsed, offset: int) -> bool:
+def _in_unfinished_string(parsed: Parsed, offset: int, at: int) -> bool:
     """Whether a quote before the cursor is not closed on its line, where the tree has an error."""
-    line_start = parsed.text.rfind("\n", 0, offset) + 1
-    line_end = parsed.text.find("\n", offset)
+    line_end = parsed.source.find(b"\n", at)
     line = parsed.tree.root_node.descendant_for_byte_range(
-        parsed.byte_of(line_start), parsed.byte_of(line_end if line_end >= 0 else len(parsed.text))
+        parsed.source.rfind(b"\n", 0, at) + 1, line_end if line_end >= 0 else len(parsed.source)
     )
     if line is None or not (line.has_error or _under_error(line)):
         return False
     quotes = _QUOTES.get(parsed.grammar, "\"'`")
     opened = ""
-    before = iter(parsed.text[line_start:offset])
+    before = iter(parsed.text[parsed.text.rfind("\n", 0, offset) + 1 : offset])
     for character in before:
         if character == "\\":
             next(before, None)
@@ -77,9 +78,9 @@ def _in_unfinished_string(parsed: Parsed, offset: int) -> bool:
     return bool(opened)
 
 
-def _under_error(node: object) -> bool:
+def _under_error(node: tree_sitter.Node | None) -> bool:
     while node is not None:
-        if getattr(node, "is_error", False):
+        if node.is_error:
             return True
-        node = getattr(node, "parent", None)
+        node = node.parent
     return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from midfill.inference.syntax.place import Place
+from midfill.inference.text.indentation import indentation
 from midfill.inference.wire import Extent
 
 MAX_VISIBLE_RIGHT = 8
@@ -16,7 +17,6 @@ FAR = 4096
 """Characters above and below the cursor that are looked at for where blocks begin and end."""
 
 BLOCK_OPENERS = (":", "{")
-TAB_WIDTH = 4
 
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _CLOSERS = re.compile(r"""[\s)\]}>"'`,;:]+""")
@@ -147,7 +147,7 @@ def _opens_empty_block(text: str, line_start: int, offset: int) -> bool:
         return False
     below = (line for line in text[offset : offset + FAR].splitlines() if line.strip())
     next_line = next(below, "")
-    return not next_line or _indent(next_line) <= _indent(opener)
+    return not next_line or indentation(next_line) <= indentation(opener)
 
 
 def _line_start(text: str, offset: int) -> int:
@@ -157,11 +157,6 @@ def _line_start(text: str, offset: int) -> int:
 def _rest_of_line(text: str, offset: int) -> str:
     right = _REST_OF_LINE.match(text, offset)
     return right.group() if right else ""
-
-
-def _indent(line: str) -> int:
-    expanded = line.expandtabs(TAB_WIDTH)
-    return len(expanded) - len(expanded.lstrip())
 
 
 def _unwanted(place: Place, wishes: Wishes, after_deletion: bool) -> Reason | None:

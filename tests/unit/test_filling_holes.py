@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from finals import fill
 from hypothesis import given
 from hypothesis import strategies as st
 
 from midfill.inference.text.placeholders import Placeholder, placeholders_in
-from midfill.inference.wire import Extent, Final, Stop
+from midfill.inference.wire import Extent
 from midfill.lsp.filling_holes import HolesToFill, Replacement, rebased, replaced
-
-
-def fill(text: str) -> Final:
-    return Final(text=text, confidence=1.0, stop=Stop.SUFFIX, model="m", tokens=1, steps=1)
 
 
 def marked(text: str) -> list[tuple[str, Extent]]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from finals import fill
 from lsprotocol import types
 
 from midfill.inference.text.hole_at_cursor import NoHole, Reason
-from midfill.inference.wire import Final, InfillRequest, Stop
+from midfill.inference.wire import InfillRequest
 from midfill.lsp.documents import Document, DocumentStore
-from midfill.lsp.inline_completion import CHOICES, items_for, request_for, worth_showing
+from midfill.lsp.inline_completion import (
+    CHOICES,
+    items_for,
+    request_for,
+    spot_of,
+    worth_showing,
+)
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 URI = "untitled:Untitled-1"
@@ -46,20 +53,8 @@ def entry(text: str, line: int, start: int, end: int) -> types.SelectedCompletio
     return types.SelectedCompletionInfo(place, text)
 
 
-def fill(text: str, *alternatives: str) -> Final:
-    return Final(
-        text=text,
-        alternatives=alternatives,
-        confidence=1.0,
-        stop=Stop.LINE_END,
-        model="embedded",
-        tokens=1,
-        steps=1,
-    )
-
-
 def asked(taken: Snapshot) -> InfillRequest:
-    request = request_for(taken)
+    request = request_for(taken, spot_of(taken))
     assert isinstance(request, InfillRequest)
     return request
 
@@ -85,7 +80,8 @@ def test_one_suggestion_while_typing_and_several_on_demand() -> None:
 
 
 def test_there_is_nothing_to_ask_inside_a_word_unless_somebody_insists() -> None:
-    assert request_for(snapshot("name", 0, 2)) == NoHole(Reason.INSIDE_WORD)
+    taken = snapshot("name", 0, 2)
+    assert request_for(taken, spot_of(taken)) == NoHole(Reason.INSIDE_WORD)
     assert asked(snapshot("name", 0, 2, kind=INVOKED)).suffix == "me"
 
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
+from finals import fill
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill.inference.wire import Final, Stop
 from midfill.lsp.suggestion_cache import SECONDS, Spot, SuggestionCache, after_accepting
-
-
-def fill(text: str, *alternatives: str) -> Final:
-    return Final(
-        text=text,
-        alternatives=alternatives,
-        confidence=1.0,
-        stop=Stop.LINE_END,
-        model="embedded",
-        tokens=1,
-        steps=1,
-    )
 
 
 def spot(marked: str, uri: str = "file:///a.py") -> Spot:

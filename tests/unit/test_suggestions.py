@@ -11,8 +11,9 @@ from lsprotocol import types
 
 from midfill.inference.errors import EngineUnavailable
 from midfill.inference.wire import Draft, Final, InfillRequest, Stop
-from midfill.lsp.manners import Manners, Mode
+from midfill.lsp.manners import Manners
 from midfill.lsp.reading_ahead import ReadingAhead
+from midfill.lsp.settings import Settings
 from midfill.lsp.snapshot import Snapshot
 from midfill.lsp.suggestions import Suggestions
 
@@ -255,8 +256,8 @@ async def test_whoever_types_on_while_it_waits_never_reaches_the_engine(
 @pytest.mark.parametrize(
     ("manners", "code"),
     [
-        (Manners(mode=Mode.MANUAL, delay=0), "manual"),
-        (Manners(mode=Mode.SUBTLE, delay=0), "unlikely"),
+        (Manners.of(Settings(mode="manual", delay=0)), "manual"),
+        (Manners.of(Settings(mode="subtle", delay=0)), "unlikely"),
     ],
 )
 async def test_the_mode_says_how_forward_suggestions_are(
