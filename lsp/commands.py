@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
-
-from lsprotocol import types
 
 from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
 from midfill.lsp.snooze import MINUTES
@@ -34,22 +33,21 @@ def explain(ls: MidfillServer, *uris: Any) -> str:  # noqa: ANN401
         uris: the document's; without one, of the one that was asked about last.
     """
     uri = uris[0] if uris and isinstance(uris[0], str) else ls.last_asked
-    sentence = str(_silence(ls, uri))
-    _tell(ls, sentence)
-    return sentence
+    return ls.inform(str(_silence(ls, uri)))
 
 
 def snooze(ls: MidfillServer, *minutes: Any) -> str:  # noqa: ANN401
     """Suggest nothing unasked for so many minutes."""
     if ls.suggestions is None:
-        return _told(ls, "Midfill is still starting.")
+        return ls.inform("Midfill is still starting.")
     try:
         wanted = float(minutes[0]) if minutes else MINUTES
         ls.suggestions.snooze.begin(wanted)
     except (TypeError, ValueError) as error:
-        return _told(ls, f"Midfill cannot be paused: {error}.")
+        return ls.inform(f"Midfill cannot be paused: {error}.")
     ls.tell_activity()
-    return _told(ls, f"Midfill is paused for {wanted:g} minutes.")
+    asyncio.get_running_loop().call_later(60 * wanted + 1, ls.tell_activity)
+    return ls.inform(f"Midfill is paused for {wanted:g} minutes.")
 
 
 def resume(ls: MidfillServer) -> str:
@@ -57,7 +55,7 @@ def resume(ls: MidfillServer) -> str:
     if ls.suggestions:
         ls.suggestions.snooze.end()
         ls.tell_activity()
-    return _told(ls, "Midfill suggests again.")
+    return ls.inform("Midfill suggests again.")
 
 
 def _silence(ls: MidfillServer, uri: str | None) -> Silence:
@@ -75,12 +73,3 @@ def _silence(ls: MidfillServer, uri: str | None) -> Silence:
     if ls.suggestions is None:
         return silence.STARTING
     return ls.suggestions.why(document.uri)
-
-
-def _told(ls: MidfillServer, sentence: str) -> str:
-    _tell(ls, sentence)
-    return sentence
-
-
-def _tell(ls: MidfillServer, sentence: str) -> None:
-    ls.window_show_message(types.ShowMessageParams(types.MessageType.Info, sentence))

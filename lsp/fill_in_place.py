@@ -79,7 +79,7 @@ async def fill_holes(
         start, end = _offsets(document, structure(ranges[0], types.Range))
     holes = placeholders_in(document.source, start, end)
     if not holes:
-        _say(ls, "There is no placeholder here: no ... or pass body, no TODO line, no ___.")
+        ls.inform("There is no placeholder here: no ... or pass body, no TODO line, no ___.")
         return None
     from midfill.lsp.filling_holes import HolesToFill
 
@@ -113,32 +113,35 @@ async def _fill(
     progress = Progress(ls, title, filling.left)
     await progress.begin()
     try:
-        while filling.left and not progress.cancelled:
-            filling.put(await _one_hole(ls, filling, progress))
+        while filling.left:
+            filling.put(await _one_hole(ls, document.uri, filling, progress))
     except MidfillError as error:
-        _say(ls, f"Midfill could not fill this: {error}.")
+        ls.inform(f"Midfill could not fill this: {error}.")
         return None
-    except _CancelledByUser:
+    except _NotWanted:
         return None
     finally:
         progress.end()
     return await _apply(ls, document.uri, text, filling, title)
 
 
-class _CancelledByUser(Exception):
-    """The user does not want the fill any more."""
+class _NotWanted(Exception):
+    """The user has cancelled, or the document is closed, or must not be seen any more."""
 
 
-async def _one_hole(ls: MidfillServer, filling: HolesToFill, progress: Progress) -> Final:
+async def _one_hole(ls: MidfillServer, uri: str, filling: HolesToFill, progress: Progress) -> Final:
+    """The fill of the next hole, unless the user or the document has gone meanwhile."""
     from midfill.inference.errors import EngineUnavailable
     from midfill.inference.wire import Final
 
+    if progress.cancelled or ls.documents.opened(uri) is None:
+        raise _NotWanted
     if ls.link is None:
         raise EngineUnavailable("Midfill is still starting")
     async with aclosing(ls.link.infill(filling.request())) as events:
         async for event in events:
             if progress.cancelled:
-                raise _CancelledByUser
+                raise _NotWanted
             if isinstance(event, Final):
                 return event
             progress.show(event, filling.left)
@@ -156,9 +159,9 @@ async def _apply(
         return None
     replacements = rebased(filling.replacements, text, document.source)
     if lost := len(filling.replacements) - len(replacements):
-        _say(ls, f"{lost} of the fills are dropped: the text there has changed meanwhile.")
+        ls.inform(f"{lost} of the fills are dropped: the text there has changed meanwhile.")
     if filling.unfilled:
-        _say(ls, f"For {len(filling.unfilled)} of the holes the model suggests nothing.")
+        ls.inform(f"For {len(filling.unfilled)} of the holes the model suggests nothing.")
     if not replacements:
         return None
     workspace = ls.client_capabilities.workspace
@@ -172,7 +175,7 @@ async def _apply(
     )
     result = await ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, title))
     if not result.applied:
-        _say(ls, "The editor did not take the edit, as the text has changed: try again.")
+        ls.inform("The editor did not take the edit, as the text has changed: try again.")
         return None
     return edit
 
@@ -267,14 +270,10 @@ def _open_document(ls: MidfillServer, uri: str) -> Document | None:
     document = ls.documents.opened(uri)
     if document is None:
         reason = ls.documents.why_withheld(uri)
-        _say(ls, f"This file is excluded: {reason}." if reason else "This document is not open.")
+        ls.inform(f"This file is excluded: {reason}." if reason else "This document is not open.")
     return document
 
 
 def _offsets(document: Document, where: types.Range) -> tuple[int, int]:
     start, end = (document.offset_at_position(place) for place in (where.start, where.end))
     return min(start, end), max(start, end)
-
-
-def _say(ls: MidfillServer, sentence: str) -> None:
-    ls.window_show_message(types.ShowMessageParams(types.MessageType.Info, sentence))

@@ -78,6 +78,7 @@ async def inline_completion(
     ls.last_asked = params.text_document.uri
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
+        ls.stop_suggesting([params.text_document.uri])  # it may be excluded only by now
         _explain_by_hand(ls, params)
         return types.InlineCompletionList([])
     try:

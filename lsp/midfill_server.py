@@ -62,6 +62,15 @@ class MidfillServer(LanguageServer):
         log.warning("%s", message)
         self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
 
+    def inform(self, sentence: str) -> str:
+        """Tell the user what they asked for.
+
+        Returns:
+            the sentence, for the answer to a command.
+        """
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Info, sentence))
+        return sentence
+
     def stop_suggesting(self, uris: Iterable[str]) -> None:
         """Nobody is to have a suggestion in these documents any more."""
         for uri in uris:

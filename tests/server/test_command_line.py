@@ -85,6 +85,20 @@ def test_watching_shows_every_step_also_where_there_is_no_terminal(midfill: Midf
     assert "sum(values) / len(values)" in done.stdout
 
 
+def test_all_placeholders_are_filled_as_a_diff(midfill: Midfill, tmp_path: Path) -> None:
+    source = "def mean(numbers):\n    return sum(numbers) / ___\n"
+    (tmp_path / "holes.py").write_text(source)
+    done = midfill("fill", "--all-holes", "holes.py")
+    assert done.returncode == 0
+    assert "--- a/holes.py" in done.stdout
+    assert "-    return sum(numbers) / ___" in done.stdout
+    assert "+    return sum(numbers) / len(numbers)" in done.stdout
+    assert (tmp_path / "holes.py").read_text() == source
+    [hole] = json.loads(midfill("fill", "--all-holes", "holes.py", "--json").stdout)["holes"]
+    assert source[hole["start"] : hole["end"]] == "___"
+    assert hole["text"] == "len(numbers)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint", "status"),
     [
@@ -94,6 +108,8 @@ def test_watching_shows_every_step_also_where_there_is_no_terminal(midfill: Midf
         (["fill", "mean.py:3:1", "--to", "2:1"], "stands before", 2),
         (["fill", "mean.py:3:12", "--model", "nonsense"], "there is no model 'nonsense'", 2),
         (["fill", "mean.py:3:12", "--device", "warp"], "there is no device 'warp'", 2),
+        (["fill", "--all-holes", "mean.py"], "has no placeholder", 2),
+        (["fill", "--all-holes", "mean.py", "--n", "2"], "--all-holes goes with", 2),
         (["fill", "none.py:1:1"], "cannot read none.py", 1),
         (["fill", "binary.py:1:1"], "binary", 1),
         (["fill", "latin.py:1:1"], "not UTF-8", 1),

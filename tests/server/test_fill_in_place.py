@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import shutil
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-import pytest
-from editor import Editor
 from lsprotocol import types
 
-from midfill.lsp.running_engine import running_engine
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from midfill.inference.models.embedded.files import EmbeddedFiles
+    from editor import Editor
 
 URI = "file:///somewhere/rectangle.py"
 
@@ -37,28 +26,6 @@ class Rectangle:
     def perimeter(self) -> float:
         return ___
 '''
-
-
-@pytest.fixture(scope="module")
-def own_engine(embedded_files: EmbeddedFiles) -> Iterator[None]:
-    folder = Path(tempfile.mkdtemp(prefix="midfill-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIDFILL_RUNTIME_DIR", str(folder / "run"))
-        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        yield
-        if health := running_engine("embedded"):
-            with suppress(psutil.NoSuchProcess):
-                psutil.Process(health.pid).kill()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-async def editor(own_engine: None) -> AsyncIterator[Editor]:
-    editor = Editor()
-    await editor.open_window()
-    await editor.ready()
-    yield editor
-    assert await editor.close_window() == 0
 
 
 def whole(text: str) -> types.Range:
@@ -149,6 +116,37 @@ async def test_an_edit_follows_text_that_moves_meanwhile(editor: Editor) -> None
     text = applied("import math\n\n\n" + HOLES, edit)
     ast.parse(text)
     assert "___" not in text
+
+
+async def progress_token(editor: Editor) -> str:
+    """Wait until filling has begun."""
+    while True:
+        for token, reports in editor.progress_reports.items():
+            if str(token).startswith("midfill-fill") and reports:
+                return str(token)
+        await asyncio.sleep(0.01)
+
+
+async def test_who_cancels_gets_no_edit(editor: Editor) -> None:
+    editor.show(URI, "import json\n\n\ndef load(path):\n    ...\n\n\ndef save(path):\n    ...\n")
+    running = asyncio.create_task(editor.run_command("midfill.fillHoles", URI))
+    token = await progress_token(editor)
+    editor.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+    assert await running is None
+    assert editor.edits == []
+    [*_, last] = editor.progress_reports[token]
+    assert last.kind == "end"
+
+
+async def test_a_document_that_is_closed_meanwhile_is_left_alone(editor: Editor) -> None:
+    editor.show(URI, "import csv\n\n\ndef rows(path):\n    ...\n\n\ndef write(rows):\n    ...\n")
+    running = asyncio.create_task(editor.run_command("midfill.fillHoles", URI))
+    await progress_token(editor)
+    editor.text_document_did_close(
+        types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(URI))
+    )
+    assert await running is None
+    assert editor.edits == []
 
 
 async def test_without_placeholders_the_user_is_told(editor: Editor) -> None:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import psutil
 import pytest
-from editor import AUTOMATIC, INVOKED, Editor
+from editor import AUTOMATIC, INVOKED, Editor, end
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcMethodNotFound, JsonRpcRequestCancelled
 
 from midfill.lsp.running_engine import running_engine
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from midfill.inference.models.embedded.files import EmbeddedFiles
-    from midfill.inference.wire import Health
 
 FILE = Path(__file__)
 """A real Python file."""
@@ -47,37 +36,6 @@ class Rectangle:
 '''
 
 CANARY = "canary_of_the_source_text"
-
-
-@pytest.fixture(scope="module")
-def own_engine(embedded_files: EmbeddedFiles) -> Iterator[Path]:
-    """A folder that gives the servers of these tests an engine and logs of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="midfill-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIDFILL_RUNTIME_DIR", str(folder / "run"))
-        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        yield folder
-        if health := running_engine("embedded"):
-            end(health)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-async def editor(own_engine: Path) -> AsyncIterator[Editor]:
-    """An editor window whose engine is ready."""
-    editor = Editor()
-    await editor.open_window()
-    await editor.ready()
-    yield editor
-    assert await editor.close_window() == 0
-
-
-def end(engine: Health) -> None:
-    """End an engine at once, as a crash does."""
-    process = psutil.Process(engine.pid)
-    with suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
 
 
 def place(marked: str) -> tuple[str, int, int]:
