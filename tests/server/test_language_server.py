@@ -16,7 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams, JsonRpcMethodNotFound, JsonRp
 
 from midfill.lsp.running_engine import running_engine
 
-FILE = Path(__file__)
+FILE = Path(__file__).with_name("conftest.py")
 """A real Python file."""
 
 RECTANGLE = '''\
@@ -69,7 +69,7 @@ async def test_a_line_is_filled_so_that_the_file_parses(editor: Editor) -> None:
     ast.parse(RECTANGLE.replace("#cursor#", str(item.insert_text)))
 
 
-async def test_a_line_of_this_file_is_filled(editor: Editor) -> None:
+async def test_a_line_of_a_real_file_is_filled(editor: Editor) -> None:
     text = FILE.read_text("utf-8")
     lines = text.split("\n")
     line = next(number for number, found in enumerate(lines) if found.startswith("    shutil."))
