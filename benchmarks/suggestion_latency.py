@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,16 @@ def percentile(values: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, round(part * (len(ordered) - 1)))]
 
 
+def summary(milliseconds: list[float]) -> dict[str, float]:
+    if not milliseconds:
+        return {"n": 0}
+    return {
+        "p50": percentile(milliseconds, 0.5),
+        "p95": percentile(milliseconds, 0.95),
+        "n": len(milliseconds),
+    }
+
+
 class Editor:
     """One editor window with its own language server."""
 
@@ -48,11 +59,15 @@ class Editor:
         self._client = LanguageClient("benchmark", "1")
         self._versions: dict[str, int] = {}
         self.ready = asyncio.Event()
+        self.engine_asked = False
+        """Whether the engine worked on a suggestion since this was last set to False."""
 
         @self._client.feature("midfill/status")
         def on_status(status: SimpleNamespace) -> None:
             if status.state == "ready":
                 self.ready.set()
+            if status.activity == "thinking":
+                self.engine_asked = True
 
     async def start(self) -> float:
         """Start the language server; milliseconds until it has answered `initialize`."""
@@ -115,9 +130,24 @@ class Editor:
         self._client.exit(None)
 
 
-async def measure_warm(editor: Editor) -> list[float]:
+@dataclass
+class Warm:
+    """Milliseconds from keystrokes to items in files that the engine has read.
+
+    Attributes:
+        first: the first key of a line, which moves the suffix window.
+        engine: later keys for which the engine was asked, the wait before that included.
+        memory: later keys that were answered without it.
+    """
+
+    first: list[float] = field(default_factory=list)
+    engine: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+
+async def measure_warm(editor: Editor) -> Warm:
     """Type the beginnings of all lines of the example files, one after the other."""
-    taken = []
+    warm = Warm()
     for path in FILES:
         lines = path.read_text().splitlines(keepends=True)
         for number in range(5, len(lines), 4):
@@ -129,13 +159,19 @@ async def measure_warm(editor: Editor) -> list[float]:
             text = "".join(lines[:number]) + line[:visible] + "\n" + "".join(lines[number + 1 :])
             editor.open(uri, LANGUAGES[path.suffix], text)
             for column in range(visible, visible + KEYS_A_LINE):
+                editor.engine_asked = False
                 milliseconds, suggestion = await editor.type_and_ask(
                     uri, types.Position(number, column), line[column]
                 )
-                # The first key of a line moves the suffix window; from the second on it is warm.
-                if column > visible and suggestion:
-                    taken.append(milliseconds)
-    return taken
+                if not suggestion:
+                    continue
+                if column == visible:
+                    warm.first.append(milliseconds)
+                elif editor.engine_asked:
+                    warm.engine.append(milliseconds)
+                else:
+                    warm.memory.append(milliseconds)
+    return warm
 
 
 async def measure_cold(editor: Editor, count: int = 5) -> list[float]:
@@ -210,11 +246,9 @@ async def main() -> None:
             "machine": f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} cores",
             "initialize_ms": {"p50": statistics.median(starts), "max": max(starts)},
             "engine_ready_s": ready,
-            "warm_ms": {
-                "p50": percentile(warm, 0.5),
-                "p95": percentile(warm, 0.95),
-                "n": len(warm),
-            },
+            "first_key_of_a_line_ms": summary(warm.first),
+            "warm_key_engine_asked_ms": summary(warm.engine),
+            "warm_key_from_memory_ms": summary(warm.memory),
             "cold_500_tokens_ms": {"p50": percentile(cold, 0.5), "max": max(cold), "n": len(cold)},
             "language_server_rss_mb": server.memory_info().rss / 1e6,
             "engine_rss_mb": engine.memory_info().rss / 1e6,
@@ -225,7 +259,7 @@ async def main() -> None:
     encode, step = measure_model()
     figures["bare_model_ms"] = {"encode_500_tokens": encode, "step_of_16_slots": step}
     figures["ratios"] = {
-        "warm_to_step": percentile(warm, 0.5) / step,
+        "warm_engine_to_step": percentile(warm.engine, 0.5) / step if warm.engine else None,
         "cold_to_encode": percentile(cold, 0.5) / encode,
     }
     print(json.dumps(figures, indent=2))
