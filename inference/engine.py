@@ -20,7 +20,8 @@ from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.loading import LoadedModel, load_model, model_name
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.progress import ProgressListener, nobody_listens
-from midfill.inference.prompt import build_prompt
+from midfill.inference.prompt import Prompt, build_prompt
+from midfill.inference.prompt_view import shown_prompt
 from midfill.inference.spare_cores import SpareCores
 from midfill.inference.stopping import Surroundings
 from midfill.inference.text.line_breaks import for_model, in_document, line_break_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.models.interface import CanvasPredictions
+    from midfill.inference.wire_prompt import ShownPrompt
 
 CACHE_BYTES = 48 * 2**20
 """What the caches of all documents may hold; about 13 MB each with full windows."""
@@ -154,6 +156,19 @@ class Engine:
             self._contexts.clear()
             raise
 
+    def prompt(self, request: InfillRequest) -> ShownPrompt:
+        """What the model would be given for a request; nothing is filled.
+
+        Raises:
+            InvalidText: the text has no UTF-8 form.
+            MidfillError: the model cannot be loaded.
+        """
+        if self._loaded is None:
+            self.load()
+        assert self._loaded is not None
+        laid_out = _lay_out(self._loaded, request)
+        return shown_prompt(self._loaded.tokenizer, laid_out.prompt, self.model)
+
     def _infill(
         self,
         loaded: LoadedModel,
@@ -162,13 +177,16 @@ class Engine:
         watch: _Stopwatch,
         cancelled: Callable[[], bool],
     ) -> Iterator[Draft | Final]:
-        text, hole = request.prefix + request.suffix, request.hole
-        _refuse_lone_surrogates(text, *(file.text for file in request.context))
-        prefix, suffix = for_model(text[: hole.start]), for_model(text[hole.end :])
-        replaced = for_model(text[hole.start : hole.end])
-        prompt = build_prompt(loaded.tokenizer, prefix, suffix, request.context)
+        laid_out = _lay_out(loaded, request)
+        prompt = laid_out.prompt
         task = Task(
-            prefix, suffix, replaced, hole.extent, prompt.owed, request.limits.tokens, deadline
+            laid_out.prefix,
+            laid_out.suffix,
+            laid_out.replaced,
+            request.hole.extent,
+            prompt.owed,
+            request.limits.tokens,
+            deadline,
         )
         cache, believed = self._contexts.take(
             prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
@@ -209,7 +227,7 @@ class Engine:
             cache.believe([*prompt.tokens, *fills[0].written])
         finally:
             self._contexts.put(cache)
-        line_break = line_break_of(text)
+        line_break = line_break_of(request.prefix + request.suffix)
         best = fills[0]
         yield Final(
             text=in_document(best.text, line_break),
@@ -223,6 +241,24 @@ class Engine:
             ms=watch.figures(),
             cache=CacheFigures(hit_tokens=hits, new_tokens=len(prompt.tokens) - hits),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """A request's prompt, and the texts it is made of, with the line breaks that models read."""
+
+    prefix: str
+    suffix: str
+    replaced: str
+    prompt: Prompt
+
+
+def _lay_out(loaded: LoadedModel, request: InfillRequest) -> _LaidOut:
+    text, hole = request.prefix + request.suffix, request.hole
+    _refuse_lone_surrogates(text, *(file.text for file in request.context))
+    prefix, suffix = for_model(text[: hole.start]), for_model(text[hole.end :])
+    prompt = build_prompt(loaded.tokenizer, prefix, suffix, request.context)
+    return _LaidOut(prefix, suffix, for_model(text[hole.start : hole.end]), prompt)
 
 
 def _encode_all_but_last_chunk(

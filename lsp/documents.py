@@ -158,6 +158,20 @@ class DocumentStore(Workspace):
         self._policy = policy or ExclusionPolicy()
         self._withheld: dict[str, Withheld] = {}
 
+    @property
+    def policy(self) -> ExclusionPolicy:
+        """What is never to be seen."""
+        return self._policy
+
+    def go_by(self, policy: ExclusionPolicy) -> list[str]:
+        """Have another policy decide from now on.
+
+        Returns:
+            the URIs of documents that were let go.
+        """
+        self._policy = policy
+        return self.withhold_excluded()
+
     def opened(self, uri: str) -> Document | None:
         """The document, if the client has opened it and it is not excluded by now.
 

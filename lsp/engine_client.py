@@ -5,10 +5,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from midfill.inference.errors import EngineUnavailable
+from pydantic import ValidationError
+
+from midfill.inference.errors import EngineUnavailable, MidfillError
 from midfill.inference.server_sent_events import EventReader
 from midfill.inference.transport import async_client
 from midfill.inference.wire import Final
+from midfill.inference.wire_prompt import ShownPrompt
 from midfill.lsp.engine_replies import (
     BROKEN_OFF,
     PATIENT,
@@ -60,6 +63,21 @@ class EngineClient:
                 if isinstance(result, Final):
                     return
         raise EngineUnavailable(BROKEN_OFF)
+
+    async def prompt(self, request: InfillRequest) -> ShownPrompt:
+        """What the model would be given for a request; waits its turn behind other requests."""
+        with unavailable(self._address):
+            response = await self._http.post(
+                "/v1/prompt", content=body_of(request), timeout=PATIENT
+            )
+        if response.is_error:
+            raise read_refusal(response.status_code, response.content)
+        try:
+            return ShownPrompt.model_validate_json(response.content)
+        except ValidationError as error:
+            raise MidfillError(
+                "the engine speaks another version's language: stop it, and try again"
+            ) from error
 
     async def events(self) -> AsyncGenerator[Health]:
         """The engine's state, now and whenever it changes, until the engine goes.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.transport import Address
     from midfill.inference.wire import Draft, Final, Health, InfillRequest
+    from midfill.inference.wire_prompt import ShownPrompt
     from midfill.lsp.engine_client import EngineClient
 
     StartEngine = Callable[[str, Address], Awaitable[None]]
@@ -70,7 +71,7 @@ class EngineLink:
         start: StartEngine | None = None,
         policy: RestartPolicy | None = None,
     ) -> None:
-        self._model = model
+        self.model = model
         self._on_status = on_status
         self._start_engine = start
         self._policy = policy or RestartPolicy()
@@ -110,6 +111,19 @@ class EngineLink:
         async with aclosing(client.infill(request)) as results:
             async for result in results:
                 yield result
+
+    async def prompt(self, request: InfillRequest) -> ShownPrompt:
+        """What the model would be given for a request.
+
+        Raises:
+            EngineUnavailable: there is no engine now, or it went away; one is being started.
+            MidfillError: whatever the engine refuses.
+        """
+        self._want()
+        client = self._client
+        if client is None:
+            raise EngineUnavailable("the engine is not there yet")
+        return await client.prompt(request)
 
     def ask_to_load(self) -> None:
         """Have the engine load its model, or be started, without waiting for it.
@@ -175,7 +189,7 @@ class EngineLink:
         from midfill.lsp.engine_client import EngineClient
         from midfill.lsp.engine_process import start_engine
 
-        address = await asyncio.to_thread(engine_address, self._model)
+        address = await asyncio.to_thread(engine_address, self.model)
         with suppress(EngineUnavailable):
             client = EngineClient(address)
             met = await client.health()
@@ -183,7 +197,7 @@ class EngineLink:
                 return client
             await self._see_off(client, met)
         self._tell_ourselves("loading", "starting the engine")
-        await (self._start_engine or start_engine)(self._model, address)
+        await (self._start_engine or start_engine)(self.model, address)
         client = EngineClient(address)
         started = await client.health()
         if started.version != version():
@@ -238,7 +252,7 @@ class EngineLink:
         self._tell(
             Health(
                 version=version(),
-                model=self._model,
+                model=self.model,
                 state=EngineState(state),
                 detail=detail,
                 pid=os.getpid(),

@@ -54,7 +54,7 @@ class ExclusionPolicy:
         Args:
             complain: hears a sentence on every pattern or ignore file that something is wrong with.
         """
-        self._rules = rules or UserRules()
+        self.rules = rules or UserRules()
         self._complain = complain
         self.ignore_files = IgnoreFiles(complain)
 
@@ -92,7 +92,7 @@ class ExclusionPolicy:
             return reason
         if not path.is_absolute():
             return None
-        git = self._rules.gitignore and not included
+        git = self.rules.gitignore and not included
         return self._ignored(path, roots, is_folder, git=git)
 
     def _ignored(
@@ -112,11 +112,11 @@ class ExclusionPolicy:
 
     @cached_property
     def _exclude(self) -> Patterns:
-        return self._compiled("exclude", self._rules.exclude)
+        return self._compiled("exclude", self.rules.exclude)
 
     @cached_property
     def _include(self) -> Patterns:
-        return self._compiled("include", self._rules.include)
+        return self._compiled("include", self.rules.include)
 
     def _compiled(self, setting: str, lines: Sequence[str]) -> Patterns:
         patterns = Patterns(lines, any_case=True)

@@ -2,6 +2,7 @@
 
 ====================  ==========================================================================
 ``POST /v1/infill``   an `InfillRequest`; answers events ``draft``, then ``final`` or ``error``
+``POST /v1/prompt``   an `InfillRequest`; answers a `ShownPrompt`, and fills nothing
 ``GET /health``       a `Health`
 ``GET /v1/events``    an event ``status`` with a `Health` now and on every change; an open stream
                       is also how the engine knows that somebody is there
@@ -14,6 +15,7 @@ A refusal is a `Failure` with a matching HTTP status.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -26,6 +28,7 @@ from midfill.inference.failures import failure_of
 from midfill.inference.server_sent_events import encode
 from midfill.inference.service.replies import EventStream, json_reply, refusal
 from midfill.inference.service.request_body import parse_request, read_body
+from midfill.inference.service.worker import show_prompt
 from midfill.inference.wire import Draft, EngineState
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class EngineApp:
         return Starlette(
             routes=[
                 Route("/v1/infill", self.infill, methods=["POST"]),
+                Route("/v1/prompt", self.prompt, methods=["POST"]),
                 Route("/v1/events", self.events, methods=["GET"]),
                 Route("/v1/load", self.load, methods=["POST"]),
                 Route("/v1/drain", self.drain, methods=["POST"]),
@@ -83,6 +87,17 @@ class EngineApp:
             leave()
 
         return EventStream(_results(job), close)
+
+    async def prompt(self, request: Request) -> Response:
+        body = await read_body(request.stream())
+        self._refuse_when_draining()
+        job = self._worker.submit(parse_request(body), show_prompt)
+        leave = self._presence.enter()
+        try:
+            async with aclosing(job.results()) as results:
+                return json_reply(await anext(results))
+        finally:
+            leave()
 
     async def health(self, request: Request) -> Response:
         return json_reply(self._status.health)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.progress import ProgressListener
     from midfill.inference.wire import Draft, Final, InfillRequest
+    from midfill.inference.wire_prompt import ShownPrompt
 
 
 class Engine(Protocol):
@@ -33,3 +34,6 @@ class Engine(Protocol):
         ``cancelled`` is asked between steps; when it says yes, or when the iterator is closed, the
         rest is not computed.
         """
+
+    def prompt(self, request: InfillRequest) -> ShownPrompt:
+        """What the model would be given for a request; nothing is filled."""

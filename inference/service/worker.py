@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 from midfill.inference.errors import EngineBusy, MidfillError
 from midfill.inference.failures import error_of, failure_of
 from midfill.inference.wire import EngineState, Final
+from midfill.inference.wire_prompt import ShownPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from midfill.inference.progress import Progress
     from midfill.inference.service.backend import Engine
     from midfill.inference.service.status import Status
     from midfill.inference.wire import Draft, Failure, InfillRequest
+
+    Result = Draft | Final | ShownPrompt
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +40,40 @@ class Command(Enum):
     STOP = auto()
 
 
-class Job:
-    """One request on its way through the worker. Its owner on the event loop reads `results`."""
+LAST = (Final, ShownPrompt)
+"""What comes last of a request, whichever it is."""
 
-    def __init__(self, request: InfillRequest, leave: Callable[[Job], None]) -> None:
+
+def fill(engine: Engine, job: Job) -> Iterator[Result]:
+    """Fill the request's hole."""
+    yield from engine.infill(job.request, job.cancelled)
+
+
+def show_prompt(engine: Engine, job: Job) -> Iterator[Result]:
+    """Only tell what the model would be given."""
+    yield engine.prompt(job.request)
+
+
+class Job:
+    """One request on its way through the worker. Its owner on the event loop reads `results`.
+
+    Args:
+        request: what it is about.
+        work: what to do about it, in the worker's thread.
+        leave: told when nobody waits for it any more.
+    """
+
+    def __init__(
+        self,
+        request: InfillRequest,
+        work: Callable[[Engine, Job], Iterator[Result]],
+        leave: Callable[[Job], None],
+    ) -> None:
         self.request = request
+        self.work = work
         self._leave = leave
         self._loop = asyncio.get_running_loop()
-        self._results: asyncio.Queue[Draft | Final | MidfillError] = asyncio.Queue()
+        self._results: asyncio.Queue[Result | MidfillError] = asyncio.Queue()
         self._cancelled = threading.Event()
 
     def cancelled(self) -> bool:
@@ -59,12 +88,12 @@ class Job:
         self.stop()
         self._leave(self)
 
-    def tell(self, result: Draft | Final | MidfillError) -> None:
+    def tell(self, result: Result | MidfillError) -> None:
         """From the worker's thread: hand over what there is."""
         self._loop.call_soon_threadsafe(self._results.put_nowait, result)
 
-    async def results(self) -> AsyncIterator[Draft | Final]:
-        """Drafts, then the final fill.
+    async def results(self) -> AsyncGenerator[Result]:
+        """Drafts, then the final fill; or just the prompt.
 
         Raises:
             MidfillError: the engine failed.
@@ -75,7 +104,7 @@ class Job:
                 if isinstance(result, MidfillError):
                     raise result
                 yield result
-                if isinstance(result, Final):
+                if isinstance(result, LAST):
                     return
         finally:
             self.cancel()
@@ -122,15 +151,17 @@ class Worker:
         """Begin to work, with loading the model."""
         self._thread.start()
 
-    def submit(self, request: InfillRequest) -> Job:
-        """Queue a request.
+    def submit(
+        self, request: InfillRequest, work: Callable[[Engine, Job], Iterator[Result]] = fill
+    ) -> Job:
+        """Queue a request, to be filled unless told otherwise.
 
         Raises:
             EngineBusy: the queue is full.
         """
         if len(self._jobs) >= self._places:
             raise EngineBusy("the engine has too many requests waiting: ask again in a moment")
-        job = Job(request, self._leave)
+        job = Job(request, work, self._leave)
         self._jobs.add(job)
         self._no_jobs.clear()
         self._put(job)
@@ -222,15 +253,16 @@ class Worker:
             began = time.monotonic()
             engine = self._ready_engine()
             waited = 1e3 * (time.monotonic() - began)
-            results = engine.infill(job.request, job.cancelled)
+            results = job.work(engine, job)
             try:
                 for result in results:
                     if job.cancelled():
                         return
                     if isinstance(result, Final):
-                        job.tell(_with_load_time(result, waited))
-                        return
+                        result = _with_load_time(result, waited)
                     job.tell(result)
+                    if isinstance(result, LAST):
+                        return
             finally:
                 getattr(results, "close", lambda: None)()
             if not job.cancelled():
