@@ -61,7 +61,7 @@ def resume(ls: MidfillServer) -> str:
 def _silence(ls: MidfillServer, uri: str | None) -> Silence:
     from midfill.lsp import silence
 
-    if not ls.read_settings.settings.enabled:
+    if not ls.settings.everywhere.enabled:
         return silence.DISABLED
     if uri is None:
         return silence.NEVER_ASKED

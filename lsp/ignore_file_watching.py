@@ -1,4 +1,4 @@
-"""Ignore files and names change while documents are open: what is excluded by then is let go."""
+"""Ignore files, settings of folders, and names change while documents are open."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from midfill.inference.exclusion.ignore_file import NAMES
+from midfill.lsp import configuration, folder_settings
 
 if TYPE_CHECKING:
     from midfill.lsp.midfill_server import MidfillServer
+
+WATCHED = (*NAMES, folder_settings.NAME)
 
 EVERYTHING = types.FileOperationFilter(types.FileOperationPattern("**"))
 
@@ -31,7 +34,7 @@ def ask_client(ls: MidfillServer) -> None:
     watching = workspace.did_change_watched_files if workspace else None
     if not (watching and watching.dynamic_registration):
         return
-    watchers = [types.FileSystemWatcher(f"**/{name}") for name in NAMES]
+    watchers = [types.FileSystemWatcher(f"**/{name}") for name in WATCHED]
     registration = types.Registration(
         "midfill-ignore-files",
         types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
@@ -42,7 +45,7 @@ def ask_client(ls: MidfillServer) -> None:
 
 
 def did_save(ls: MidfillServer, params: types.DidSaveTextDocumentParams) -> None:
-    if PurePosixPath(params.text_document.uri).name in NAMES:
+    if PurePosixPath(params.text_document.uri).name in WATCHED:
         _look_again(ls)
 
 
@@ -50,10 +53,11 @@ def did_change_watched_files(ls: MidfillServer, params: types.DidChangeWatchedFi
     _look_again(ls)
 
 
-def did_change_workspace_folders(
+async def did_change_workspace_folders(
     ls: MidfillServer, params: types.DidChangeWorkspaceFoldersParams
 ) -> None:
     _look_again(ls)
+    await configuration.folders_changed(ls)
 
 
 def did_rename_files(ls: MidfillServer, params: types.RenameFilesParams) -> None:
@@ -63,4 +67,5 @@ def did_rename_files(ls: MidfillServer, params: types.RenameFilesParams) -> None
 
 
 def _look_again(ls: MidfillServer) -> None:
+    ls.settings.forget_files()
     ls.stop_suggesting(ls.documents.withhold_excluded())

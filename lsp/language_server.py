@@ -12,10 +12,9 @@ from contextlib import suppress
 
 from lsprotocol import types
 
-from midfill.lsp import commands, fill_in_place, ignore_file_watching
+from midfill.lsp import commands, completion, configuration, fill_in_place, ignore_file_watching
 from midfill.lsp.midfill_server import MidfillServer
-from midfill.lsp.settings import read_settings
-from midfill.lsp.snapshot import take_snapshot
+from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +25,13 @@ CLOSING_SECONDS = 1.0
 def create_server() -> MidfillServer:
     """The server with all its handlers, not started."""
     server = MidfillServer()
-    server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     ignore_file_watching.register(server)
+    configuration.register(server)
+    server.offer_completion = lambda: completion.register(server)
     commands.register(server)
     fill_in_place.register(server)
     # Without the options object pygls would not advertise the capability.
@@ -41,15 +41,10 @@ def create_server() -> MidfillServer:
     return server
 
 
-def initialize(ls: MidfillServer, params: types.InitializeParams) -> None:
-    ls.read_settings = read_settings(params.initialization_options)
-
-
 async def initialized(ls: MidfillServer, params: types.InitializedParams) -> None:
-    for complaint in ls.read_settings.complaints:
-        ls.warn(complaint)
     ignore_file_watching.ask_client(ls)
-    if ls.read_settings.settings.enabled:
+    await configuration.ask_at_start(ls)
+    if ls.settings.everywhere.enabled:
         await asyncio.to_thread(_import_engine_side)
         _start_engine_side(ls)
 
@@ -111,10 +106,10 @@ def _start_engine_side(ls: MidfillServer) -> None:
     from midfill.lsp.suggestions import Suggestions
 
     ls.status = StatusReporter(ls)
-    settings = ls.read_settings.settings
-    ls.link = EngineLink(settings.model, ls.status.update)
-    manners = Manners.of(settings)
-    ls.suggestions = Suggestions(
-        ls.link, ls.still_holds, lambda snapshot: manners, ls.tell_activity
-    )
+    ls.link = EngineLink(ls.settings.everywhere.model, ls.status.update)
+
+    def manners(snapshot: Snapshot) -> Manners:
+        return Manners.of(ls.settings.for_document(snapshot.uri, snapshot.language))
+
+    ls.suggestions = Suggestions(ls.link, ls.still_holds, manners, ls.tell_activity)
     ls.link.start()

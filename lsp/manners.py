@@ -31,12 +31,14 @@ class Manners:
     """What holds for one document.
 
     Attributes:
+        enabled: whether anything is suggested at all, even by hand.
         minimum_confidence: of a fill that is shown unasked, 0 … 1.
         tokens: the longest suggestion.
         delay: seconds to wait before asking; None adapts to how the user types.
         read_ahead: whether the suggestion after the shown one is worked out while that is read.
     """
 
+    enabled: bool = True
     mode: Mode = Mode.EAGER
     minimum_confidence: float = 0.0
     wishes: Wishes = ANYTHING
@@ -49,6 +51,7 @@ class Manners:
         """What the settings ask for; a subtle mode asks for more than they say themselves."""
         wishes = Wishes(settings.comments, settings.strings, Multiline(settings.multiline))
         manners = cls(
+            enabled=settings.enabled,
             mode=Mode(settings.mode),
             minimum_confidence=settings.minimum_confidence,
             wishes=wishes,

@@ -15,10 +15,10 @@ from midfill.lsp import quiet_logging
 from midfill.lsp.activity import Activity
 from midfill.lsp.documents import DocumentStore
 from midfill.lsp.protocol import MidfillProtocol
-from midfill.lsp.settings import ReadSettings, Settings
+from midfill.lsp.settings_store import SettingsStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.snapshot import Snapshot
@@ -36,11 +36,13 @@ class MidfillServer(LanguageServer):
     def __init__(self) -> None:
         # One worker is taken up by reading standard input.
         super().__init__("midfill", version(), protocol_cls=MidfillProtocol, max_workers=2)
-        self.read_settings = ReadSettings(Settings())
+        self.settings = SettingsStore(self.warn)
         self.suggestions: Suggestions | None = None
         self.link: EngineLink | None = None
         self.status: StatusReporter | None = None
         self.last_asked: str | None = None
+        self.offer_completion: Callable[[], None] = lambda: None
+        self._told_of_model = ""
 
     @property
     def documents(self) -> DocumentStore:
@@ -53,9 +55,24 @@ class MidfillServer(LanguageServer):
         assert isinstance(store, DocumentStore)
         return store
 
+    def hear_options(self, options: object) -> None:
+        """Go by what the client wants, before it is told what it can have."""
+        self.settings.start_with(options)
+        if self.settings.everywhere.completion:
+            self.offer_completion()
+
     def exclusion_policy(self) -> ExclusionPolicy:
         """What the settings and the files of the workspace say is never to be seen."""
-        return ExclusionPolicy(self.read_settings.settings.exclusion, self.warn)
+        return ExclusionPolicy(self.settings.everywhere.exclusion, self.warn)
+
+    def settings_changed(self) -> None:
+        """Go by the settings as they are now; what they exclude by now is let go."""
+        wanted = self.settings.everywhere
+        if wanted.exclusion != self.documents.policy.rules:
+            self.stop_suggesting(self.documents.go_by(self.exclusion_policy()))
+        if self.link and wanted.model != self.link.model and wanted.model != self._told_of_model:
+            self._told_of_model = wanted.model
+            self.warn(f"midfill.model is {wanted.model} from the next start of the server.")
 
     def warn(self, message: str) -> None:
         """Tell the user of something that only they can put right."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from midfill.inference.exclusion.policy import ExclusionPolicy
 
 
-class HasPolicy(Protocol):
-    """A server that knows by then what it must not see."""
+class Listening(Protocol):
+    """A server that hears first what a client wants, and knows by then what it must not see."""
+
+    def hear_options(self, options: object) -> None: ...
 
     def exclusion_policy(self) -> ExclusionPolicy: ...
 
@@ -29,6 +31,8 @@ class MidfillProtocol(LanguageServerProtocol):
     def lsp_initialize(
         self, params: types.InitializeParams
     ) -> Generator[Any, Any, types.InitializeResult]:
+        server = cast("Listening", self._server)
+        server.hear_options(params.initialization_options)
         result = yield from super().lsp_initialize(params)
         plain = self.workspace
         self._workspace = DocumentStore(
@@ -36,7 +40,7 @@ class MidfillProtocol(LanguageServerProtocol):
             plain._sync_kind,
             list(plain.folders.values()),
             plain.position_encoding,
-            cast("HasPolicy", self._server).exclusion_policy(),
+            server.exclusion_policy(),
         )
         return result
 

@@ -37,7 +37,11 @@ NOT_OPEN = Silence(
     "The editor has not opened this document with Midfill.",
     "Check that Midfill is started for this kind of file.",
 )
-DISABLED = Silence("disabled", "Midfill is switched off.", "Set midfill.enabled to true.")
+DISABLED = Silence(
+    "disabled",
+    "Midfill is switched off here.",
+    "Set midfill.enabled to true, or see .midfill.toml.",
+)
 STARTING = Silence("starting", "Midfill is still starting.", "Try again in a moment.")
 MANUAL = Silence(
     "manual",

@@ -21,6 +21,7 @@ from midfill.lsp.manners import Manners, Mode
 from midfill.lsp.reading_ahead import ReadingAhead
 from midfill.lsp.rhythm import Rhythm, is_likely_place
 from midfill.lsp.silence import (
+    DISABLED,
     MANUAL,
     NEVER_ASKED,
     NOTHING_VISIBLE,
@@ -141,6 +142,8 @@ class Suggestions:
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
         manners = self._manners(snapshot)
+        if not manners.enabled:
+            return DISABLED
         if not snapshot.invoked and (silence := self._unwanted(manners)):
             return silence
         spot = spot_of(snapshot)

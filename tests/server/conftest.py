@@ -32,6 +32,14 @@ def own_engine(embedded_files: EmbeddedFiles) -> Iterator[Path]:
 
 
 @pytest.fixture
+async def new_editor(own_engine: Path) -> AsyncIterator[Editor]:
+    """An editor that the test opens itself."""
+    editor = Editor()
+    yield editor
+    assert await editor.close_window() == 0
+
+
+@pytest.fixture
 async def editor(own_engine: Path) -> AsyncIterator[Editor]:
     """An editor window whose engine is ready."""
     editor = Editor()

@@ -15,7 +15,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient as PlainClient
 from pygls.protocol import default_converter
 from pytest_lsp import LanguageClient
-from pytest_lsp.client import register_lsp_features
+from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,13 +42,24 @@ class Editor(LanguageClient):
     Attributes:
         statuses: every ``midfill/status`` so far, oldest first.
         edits: what the server asked to have applied; nothing is.
+        configuration: what it answers when asked for settings: ``midfill`` settings by scope, as
+            ``""`` or a folder's URI; ``late`` or ``nonsense``; None if it cannot be
+            asked.
         registered: what the server asked to be told of.
         stderr: what the server wrote to standard error.
     """
 
     def __init__(self) -> None:
         super().__init__(converter_factory=default_converter)
-        register_lsp_features(self)
+        others = {**DEFAULT_CLIENT_FEATURES}
+        others.pop(types.WORKSPACE_CONFIGURATION)
+        register_lsp_features(self, others)
+        self.configuration: Any = None
+
+        async def on_configuration(params: types.ConfigurationParams) -> list[Any]:
+            return await self._on_configuration(params)
+
+        self.feature(types.WORKSPACE_CONFIGURATION)(on_configuration)
         self.statuses: list[Any] = []
         self.stderr = bytearray()
         self._told = asyncio.Event()
@@ -81,6 +92,7 @@ class Editor(LanguageClient):
             ),
             window=types.WindowClientCapabilities(work_done_progress=progress),
             workspace=types.WorkspaceClientCapabilities(
+                configuration=self.configuration is not None,
                 did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(
                     dynamic_registration=True
                 ),
@@ -113,6 +125,11 @@ class Editor(LanguageClient):
                 await self._stderr_forwarder
         await self.stop()
         return status
+
+    @property
+    def shown(self) -> list[str]:
+        """The messages that popped up so far."""
+        return [message.message for message in self.messages]
 
     @property
     def process(self) -> psutil.Process:
@@ -201,6 +218,14 @@ class Editor(LanguageClient):
     def _on_status(self, params: Any) -> None:  # noqa: ANN401
         self.statuses.append(params)
         self._told.set()
+
+    async def _on_configuration(self, params: types.ConfigurationParams) -> list[Any]:
+        if self.configuration == "late":
+            await asyncio.sleep(3)
+            return [{}]
+        if self.configuration == "nonsense":
+            return [3]
+        return [self.configuration.get(item.scope_uri or "") for item in params.items]
 
     def _on_edit(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
         self.edits.append(params.edit)

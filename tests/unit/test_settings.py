@@ -42,7 +42,7 @@ def test_settings_default_where_they_are_not_given(options: object, settings: Se
         ({"exclude": "*.sql"}, "midfill.exclude must be a list of patterns"),
         ({"include": None}, "midfill.include must be a list of patterns"),
         ({"excludeGitignored": "no"}, "midfill.excludeGitignored must be true or false"),
-        ({"modle": "embedded"}, "no setting called 'modle'"),
+        ({"modle": "embedded"}, "no setting called 'midfill.modle'"),
     ],
 )
 def test_a_wrong_setting_is_named_and_left_at_its_default(options: object, complaint: str) -> None:
