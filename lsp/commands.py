@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from lsprotocol import types
+
 from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
+from midfill.lsp.snapshot import take_snapshot
 from midfill.lsp.snooze import MINUTES
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 EXPLAIN = "midfill.explain"
 SNOOZE = "midfill.snooze"
 RESUME = "midfill.resume"
+SHOW_PROMPT = "midfill.showPrompt"
 
 
 def register(server: MidfillServer) -> None:
@@ -21,6 +25,7 @@ def register(server: MidfillServer) -> None:
     server.command(EXPLAIN)(explain)
     server.command(SNOOZE)(snooze)
     server.command(RESUME)(resume)
+    server.command(SHOW_PROMPT)(show_prompt)
 
 
 # pygls gives a command its arguments only if all of them are there, so optional ones are ``*``.
@@ -56,6 +61,44 @@ def resume(ls: MidfillServer) -> str:
         ls.suggestions.snooze.end()
         ls.tell_activity()
     return ls.inform("Midfill suggests again.")
+
+
+async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa: ANN401
+    """What the model is given for a suggestion, as a page of Markdown for the editor to open.
+
+    Args:
+        arguments: a document's URI and a position in it; without, those that were asked about last.
+
+    Returns:
+        None if there is no prompt; the user is told why.
+    """
+    from midfill.inference.errors import MidfillError
+    from midfill.inference.text.hole_at_cursor import NoHole
+    from midfill.lsp.inline_completion import request_for, spot_of
+    from midfill.lsp.show_prompt import prompt_as_markdown
+
+    uri = arguments[0] if arguments and isinstance(arguments[0], str) else ls.last_asked
+    document = ls.documents.opened(uri) if uri else None
+    if document is None or ls.link is None or ls.context is None:
+        ls.inform(str(_silence(ls, uri)))
+        return None
+    position = ls.last_position
+    if len(arguments) > 1:
+        position = ls.protocol._converter.structure(arguments[1], types.Position)
+    invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
+    asked = types.TextDocumentIdentifier(document.uri)
+    snapshot = take_snapshot(document, types.InlineCompletionParams(invoked, asked, position))
+    request = request_for(snapshot, spot_of(snapshot))
+    if isinstance(request, NoHole):
+        ls.inform(request.reason.sentence)
+        return None
+    files = ls.context.files_for(snapshot)
+    try:
+        shown = await ls.link.prompt(request.model_copy(update={"context": files}))
+    except MidfillError as error:
+        ls.inform(f"Midfill cannot show the prompt: {error}.")
+        return None
+    return prompt_as_markdown(shown)
 
 
 def _silence(ls: MidfillServer, uri: str | None) -> Silence:

@@ -45,6 +45,8 @@ def ask_client(ls: MidfillServer) -> None:
 
 
 def did_save(ls: MidfillServer, params: types.DidSaveTextDocumentParams) -> None:
+    if ls.context:
+        ls.context.saved(params.text_document.uri)
     if PurePosixPath(params.text_document.uri).name in WATCHED:
         _look_again(ls)
 
@@ -62,10 +64,10 @@ async def did_change_workspace_folders(
 
 def did_rename_files(ls: MidfillServer, params: types.RenameFilesParams) -> None:
     for file in params.files:
-        ls.stop_suggesting(ls.documents.withhold_renamed(file.old_uri, file.new_uri))
+        ls.withheld(ls.documents.withhold_renamed(file.old_uri, file.new_uri))
     _look_again(ls)
 
 
 def _look_again(ls: MidfillServer) -> None:
     ls.settings.forget_files()
-    ls.stop_suggesting(ls.documents.withhold_excluded())
+    ls.withheld(ls.documents.withhold_excluded())

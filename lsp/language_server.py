@@ -18,6 +18,9 @@ from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 log = logging.getLogger(__name__)
 
+DID_COPY = "midfill/didCopy"
+"""A client tells what was copied: ``text``, and the ``uri`` of the document that it is from."""
+
 CLOSING_SECONDS = 1.0
 """So long the engine is given to hear that this server leaves."""
 
@@ -27,7 +30,9 @@ def create_server() -> MidfillServer:
     server = MidfillServer()
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.SHUTDOWN)(shutdown)
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(DID_COPY)(did_copy)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     ignore_file_watching.register(server)
     configuration.register(server)
@@ -52,12 +57,26 @@ async def initialized(ls: MidfillServer, params: types.InitializedParams) -> Non
 async def shutdown(ls: MidfillServer, params: None) -> None:
     if ls.status:
         ls.status.close()
+    if ls.context:
+        await ls.context.close()
     if ls.link:
         with suppress(TimeoutError):
             await asyncio.wait_for(ls.link.close(), CLOSING_SECONDS)
 
 
+def did_open(ls: MidfillServer, params: types.DidOpenTextDocumentParams) -> None:
+    if ls.context:
+        ls.context.opened(params.text_document.uri)
+
+
+def did_copy(ls: MidfillServer, params: object) -> None:
+    if ls.context:
+        ls.context.copied(params)
+
+
 def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> None:
+    if ls.context:
+        ls.context.changed(params.text_document.uri, [*params.content_changes])
     if ls.suggestions:
         ls.suggestions.typed(params.text_document.uri)
 
@@ -65,15 +84,17 @@ def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> 
 def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> None:
     if ls.suggestions:
         ls.suggestions.stop(params.text_document.uri)
+    if ls.context:
+        ls.context.closed(params.text_document.uri)
 
 
 async def inline_completion(
     ls: MidfillServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList | None:
-    ls.last_asked = params.text_document.uri
+    ls.last_asked, ls.last_position = params.text_document.uri, params.position
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
-        ls.stop_suggesting([params.text_document.uri])  # it may be excluded only by now
+        ls.withheld([params.text_document.uri])  # it may be excluded only by now
         _explain_by_hand(ls, params)
         return types.InlineCompletionList([])
     try:
@@ -94,12 +115,14 @@ def _explain_by_hand(ls: MidfillServer, params: types.InlineCompletionParams) ->
 
 def _import_engine_side() -> None:
     import midfill.inference.syntax.parsing
+    import midfill.lsp.context_feed
     import midfill.lsp.engine_link
     import midfill.lsp.status
     import midfill.lsp.suggestions  # noqa: F401
 
 
 def _start_engine_side(ls: MidfillServer) -> None:
+    from midfill.lsp.context_feed import ContextFeed
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.manners import Manners
     from midfill.lsp.status import StatusReporter
@@ -111,5 +134,8 @@ def _start_engine_side(ls: MidfillServer) -> None:
     def manners(snapshot: Snapshot) -> Manners:
         return Manners.of(ls.settings.for_document(snapshot.uri, snapshot.language))
 
-    ls.suggestions = Suggestions(ls.link, ls.still_holds, manners, ls.tell_activity)
+    ls.context = ContextFeed(ls.documents, ls.settings.everywhere)
+    ls.suggestions = Suggestions(
+        ls.link, ls.still_holds, manners, ls.tell_activity, ls.context.files_for
+    )
     ls.link.start()

@@ -20,6 +20,7 @@ from midfill.lsp.settings_store import SettingsStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from midfill.lsp.context_feed import ContextFeed
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.snapshot import Snapshot
     from midfill.lsp.status import StatusReporter
@@ -40,7 +41,9 @@ class MidfillServer(LanguageServer):
         self.suggestions: Suggestions | None = None
         self.link: EngineLink | None = None
         self.status: StatusReporter | None = None
+        self.context: ContextFeed | None = None
         self.last_asked: str | None = None
+        self.last_position = types.Position(0, 0)
         self.offer_completion: Callable[[], None] = lambda: None
         self._told_of_model = ""
 
@@ -69,7 +72,9 @@ class MidfillServer(LanguageServer):
         """Go by the settings as they are now; what they exclude by now is let go."""
         wanted = self.settings.everywhere
         if wanted.exclusion != self.documents.policy.rules:
-            self.stop_suggesting(self.documents.go_by(self.exclusion_policy()))
+            self.withheld(self.documents.go_by(self.exclusion_policy()))
+        if self.context:
+            self.context.go_by(wanted)
         if self.link and wanted.model != self.link.model and wanted.model != self._told_of_model:
             self._told_of_model = wanted.model
             self.warn(f"midfill.model is {wanted.model} from the next start of the server.")
@@ -93,6 +98,13 @@ class MidfillServer(LanguageServer):
         for uri in uris:
             if self.suggestions:
                 self.suggestions.stop(uri)
+
+    def withheld(self, uris: Iterable[str]) -> None:
+        """These documents must not be seen any more."""
+        for uri in uris:
+            self.stop_suggesting([uri])
+            if self.context:
+                self.context.forget(uri)
 
     def tell_activity(self, thinking: bool = False) -> None:
         """Have the editor show what the server is doing."""

@@ -27,6 +27,8 @@ class Settings:
     """Milliseconds; None, written ``adaptive``, goes by how the user types."""
     maximum_tokens: int = 64
     read_ahead: bool = True
+    context_tokens: int = 0
+    context_clipboard: bool = False
     completion: bool = False
     exclusion: UserRules = field(default_factory=UserRules)
     """``exclude``, ``include`` and ``excludeGitignored``; see ``docs/privacy.md``."""

@@ -133,6 +133,20 @@ RULES: Mapping[str, Rule] = {
         "read_ahead",
         "Whether the suggestion after the shown one is worked out while that is being read.",
     ),
+    "contextTokens": Rule(
+        "context_tokens",
+        "So many tokens of other files the model may see besides the document; 0 for none.",
+        "a whole number from 0 to 1024",
+        {"type": "integer", "minimum": 0, "maximum": 1024, "default": 0},
+        lambda value: _is_whole(value, 0, 1024),
+        for_a_language=False,
+    ),
+    "contextClipboard": _switch(
+        "context_clipboard",
+        "Whether what was copied last may be among that, if the client tells.",
+        default=False,
+        for_a_language=False,
+    ),
     "completion": _switch(
         "completion",
         "Whether suggestions also come as the last entry of the completion list, for editors "

@@ -43,6 +43,7 @@ from midfill.lsp.worth import postprocessed
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
+    from midfill.inference.wire import ContextFile
     from midfill.lsp.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Suggestions:
         still_holds: Callable[[Snapshot], bool],
         manners: Callable[[Snapshot], Manners] = lambda snapshot: Manners(),
         on_thinking: Callable[[bool], None] = lambda thinking: None,
+        context: Callable[[Snapshot], tuple[ContextFile, ...]] = lambda snapshot: (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -88,12 +90,14 @@ class Suggestions:
             still_holds: tells whether a document has not changed since.
             manners: what the settings say for a document.
             on_thinking: hears when the engine begins to be asked, and when it is not any more.
+            context: gives what of other files a request has.
             clock: in seconds.
         """
         self._source = source
         self._still_holds = still_holds
         self._manners = manners
         self._on_thinking = on_thinking
+        self._context = context
         self._clock = clock
         self._running = NewestOnly()
         self._cache = SuggestionCache(clock)
@@ -187,6 +191,7 @@ class Suggestions:
         self, snapshot: Snapshot, spot: Spot, request: InfillRequest, manners: Manners
     ) -> Final | Silence:
         self._ahead.stop(snapshot.uri)
+        request = self._with_context(request, snapshot)
         if not self._source.ready:
             self._source.ask_to_load()
             return not_ready("")
@@ -233,7 +238,12 @@ class Suggestions:
         later = replace(snapshot, after_deletion=False)
         request = request_for(later, ahead, manners.wishes, manners.tokens)
         if isinstance(request, InfillRequest) and self._source.ready:
+            request = self._with_context(request, later)
             self._ahead.begin(ahead, self._remember(ahead, later, request))
+
+    def _with_context(self, request: InfillRequest, snapshot: Snapshot) -> InfillRequest:
+        files = self._context(snapshot)
+        return request.model_copy(update={"context": files}) if files else request
 
     async def _remember(self, spot: Spot, later: Snapshot, request: InfillRequest) -> None:
         final = await self._fill(request)
