@@ -373,7 +373,7 @@ async def test_wrong_settings_are_told_and_the_rest_works(own_engine: Path) -> N
     told = [message.message for message in editor.messages]
     assert told == [
         "midfill.model must be the name of a model, such as 'embedded'.",
-        "Midfill knows no setting called 'colour'.",
+        "Midfill knows no setting called 'midfill.colour'.",
     ]
     await editor.close_window()
 
