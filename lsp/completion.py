@@ -54,15 +54,16 @@ async def completion(ls: MidfillServer, params: types.CompletionParams) -> types
         return nothing
     if answer is None or not ls.still_holds(snapshot):
         return nothing
-    items = [completion_item(document, snapshot, item.insert_text) for item in answer.items]
+    items = [completion_item(document, snapshot, item) for item in answer.items]
     return types.CompletionList(is_incomplete=True, items=items)
 
 
 def completion_item(
-    document: Document, snapshot: Snapshot, suggestion: str | types.StringValue
+    document: Document, snapshot: Snapshot, suggestion: types.InlineCompletionItem
 ) -> types.CompletionItem:
     """An entry that goes on from the word before the cursor, which editors filter entries by."""
-    fill = suggestion if isinstance(suggestion, str) else suggestion.value
+    text = suggestion.insert_text
+    fill = text if isinstance(text, str) else text.value
     found = _WORD_BEFORE.search(snapshot.text[max(snapshot.start - 256, 0) : snapshot.start])
     word = found.group() if found else ""
     whole = word + fill
@@ -80,4 +81,5 @@ def completion_item(
         insert_text_format=types.InsertTextFormat.PlainText,
         insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=types.TextEdit(types.Range(start, snapshot.range.end), whole),
+        command=suggestion.command,
     )

@@ -18,6 +18,7 @@ from lsprotocol import types
 from pygls.workspace import PositionCodec, ServerTextPosition, TextDocument, Workspace
 
 from midfill.inference.exclusion.policy import ExclusionPolicy
+from midfill.lsp.acceptance.edit import Edit, edit_between, trimmed
 from midfill.lsp.document_paths import folder_path, paths_of
 from midfill.lsp.lines import Lines
 from midfill.lsp.text_positions import (
@@ -69,6 +70,12 @@ class Document(TextDocument):
     _parsed: Parsed | None = None
     deleted_last = False
     """Whether the last change deleted something and wrote nothing."""
+    _edits: tuple[Edit, ...] = ()
+
+    def take_edits(self) -> tuple[Edit, ...]:
+        """What was changed since this was asked the last time, in order."""
+        edits, self._edits = self._edits, ()
+        return edits
 
     @property
     def lines(self) -> Lines:
@@ -83,7 +90,9 @@ class Document(TextDocument):
         super().apply_change(change)
 
     def _apply_full_change(self, change: types.TextDocumentContentChangeEvent) -> None:
-        self._source = join_surrogates(change.text)
+        new = join_surrogates(change.text)
+        self._edits += (edit_between(self.source, new),)
+        self._source = new
         self._lines = None
 
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
@@ -98,9 +107,11 @@ class Document(TextDocument):
         touched = new[max(start - 1, 0) : start + len(change.text) + 1]
         if has_surrogate(touched):
             self._source = join_surrogates(new)
+            self._edits += (edit_between(old, self._source),)
             self._lines = None
         else:
             self._source = new
+            self._edits += (trimmed(Edit(start, end, change.text), old[start:end]),)
             self.lines.replace(first, last, change.text)
 
     def offset_at_server_position(self, server_position: ServerTextPosition) -> int:

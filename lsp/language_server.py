@@ -13,6 +13,7 @@ from contextlib import suppress
 from lsprotocol import types
 
 from midfill.lsp import commands, completion, configuration, fill_in_place, ignore_file_watching
+from midfill.lsp.acceptance import messages
 from midfill.lsp.midfill_server import MidfillServer
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
@@ -38,6 +39,7 @@ def create_server() -> MidfillServer:
     configuration.register(server)
     server.offer_completion = lambda: completion.register(server)
     commands.register(server)
+    messages.register(server)
     fill_in_place.register(server)
     # Without the options object pygls would not advertise the capability.
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
@@ -57,6 +59,8 @@ async def initialized(ls: MidfillServer, params: types.InitializedParams) -> Non
 async def shutdown(ls: MidfillServer, params: None) -> None:
     if ls.status:
         ls.status.close()
+    if ls.journal:
+        await asyncio.to_thread(ls.journal.close)
     if ls.context:
         await ls.context.close()
     if ls.link:
@@ -75,6 +79,11 @@ def did_copy(ls: MidfillServer, params: object) -> None:
 
 
 def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> None:
+    document = ls.documents.opened(params.text_document.uri)
+    if document is not None:
+        edits = document.take_edits()
+        if ls.journal:
+            ls.journal.changed(document.uri, edits)
     if ls.context:
         ls.context.changed(params.text_document.uri, [*params.content_changes])
     if ls.suggestions:
@@ -84,6 +93,8 @@ def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> 
 def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> None:
     if ls.suggestions:
         ls.suggestions.stop(params.text_document.uri)
+    if ls.journal:
+        ls.journal.closed(params.text_document.uri)
     if ls.context:
         ls.context.closed(params.text_document.uri)
 
@@ -115,6 +126,7 @@ def _explain_by_hand(ls: MidfillServer, params: types.InlineCompletionParams) ->
 
 def _import_engine_side() -> None:
     import midfill.inference.syntax.parsing
+    import midfill.lsp.acceptance.journal
     import midfill.lsp.context_feed
     import midfill.lsp.engine_link
     import midfill.lsp.status
@@ -122,6 +134,8 @@ def _import_engine_side() -> None:
 
 
 def _start_engine_side(ls: MidfillServer) -> None:
+    from midfill.lsp.acceptance.journal import Journal
+    from midfill.lsp.acceptance.state_folder import history_file
     from midfill.lsp.context_feed import ContextFeed
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.manners import Manners
@@ -135,7 +149,8 @@ def _start_engine_side(ls: MidfillServer) -> None:
         return Manners.of(ls.settings.for_document(snapshot.uri, snapshot.language))
 
     ls.context = ContextFeed(ls.documents, ls.settings.everywhere)
+    ls.journal = Journal(history_file(), wanted=ls.settings.everywhere.statistics)
     ls.suggestions = Suggestions(
-        ls.link, ls.still_holds, manners, ls.tell_activity, ls.context.files_for
+        ls.link, ls.still_holds, manners, ls.tell_activity, ls.context.files_for, ls.journal
     )
     ls.link.start()

@@ -20,6 +20,7 @@ from midfill.lsp.settings_store import SettingsStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from midfill.lsp.acceptance.journal import Journal
     from midfill.lsp.context_feed import ContextFeed
     from midfill.lsp.engine_link import EngineLink
     from midfill.lsp.snapshot import Snapshot
@@ -42,6 +43,7 @@ class MidfillServer(LanguageServer):
         self.link: EngineLink | None = None
         self.status: StatusReporter | None = None
         self.context: ContextFeed | None = None
+        self.journal: Journal | None = None
         self.last_asked: str | None = None
         self.last_position = types.Position(0, 0)
         self.offer_completion: Callable[[], None] = lambda: None
@@ -75,6 +77,8 @@ class MidfillServer(LanguageServer):
             self.withheld(self.documents.go_by(self.exclusion_policy()))
         if self.context:
             self.context.go_by(wanted)
+        if self.journal:
+            self.journal.switch(wanted=wanted.statistics)
         if self.link and wanted.model != self.link.model and wanted.model != self._told_of_model:
             self._told_of_model = wanted.model
             self.warn(f"midfill.model is {wanted.model} from the next start of the server.")
@@ -105,6 +109,8 @@ class MidfillServer(LanguageServer):
             self.stop_suggesting([uri])
             if self.context:
                 self.context.forget(uri)
+            if self.journal:
+                self.journal.closed(uri)
 
     def tell_activity(self, thinking: bool = False) -> None:
         """Have the editor show what the server is doing."""

@@ -30,6 +30,7 @@ class Settings:
     context_tokens: int = 0
     context_clipboard: bool = False
     completion: bool = False
+    statistics: bool = True
     exclusion: UserRules = field(default_factory=UserRules)
     """``exclude``, ``include`` and ``excludeGitignored``; see ``docs/privacy.md``."""
 

@@ -154,6 +154,11 @@ RULES: Mapping[str, Rule] = {
         default=False,
         for_a_language=False,
     ),
+    "statistics": _switch(
+        "statistics",
+        "Whether it is kept on this machine what becomes of suggestions; see `midfill stats`.",
+        for_a_language=False,
+    ),
     "exclude": _patterns("exclude", "Files never to read, in the syntax of `.gitignore`."),
     "include": _patterns(
         "include", "Files to read though they look like secrets or Git ignores them."

@@ -16,6 +16,9 @@ from midfill.inference.errors import MidfillError
 from midfill.inference.postprocess.around import Drop
 from midfill.inference.text.hole_at_cursor import NoHole
 from midfill.inference.wire import Draft, Final, InfillRequest, Stop
+from midfill.lsp.acceptance.counted import Event
+from midfill.lsp.acceptance.made import Made
+from midfill.lsp.acceptance.offer import Source
 from midfill.lsp.inline_completion import items_for, request_for, spot_of, worth_showing
 from midfill.lsp.manners import Manners, Mode
 from midfill.lsp.reading_ahead import ReadingAhead
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from midfill.inference.wire import ContextFile
+    from midfill.lsp.acceptance.journal import Journal
     from midfill.lsp.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -82,6 +86,7 @@ class Suggestions:
         manners: Callable[[Snapshot], Manners] = lambda snapshot: Manners(),
         on_thinking: Callable[[bool], None] = lambda thinking: None,
         context: Callable[[Snapshot], tuple[ContextFile, ...]] = lambda snapshot: (),
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -91,6 +96,7 @@ class Suggestions:
             manners: what the settings say for a document.
             on_thinking: hears when the engine begins to be asked, and when it is not any more.
             context: gives what of other files a request has.
+            journal: hears what becomes of requests and suggestions.
             clock: in seconds.
         """
         self._source = source
@@ -98,6 +104,7 @@ class Suggestions:
         self._manners = manners
         self._on_thinking = on_thinking
         self._context = context
+        self._journal = journal
         self._clock = clock
         self._running = NewestOnly()
         self._cache = SuggestionCache(clock)
@@ -117,14 +124,14 @@ class Suggestions:
         Raises:
             CancelledError: the client cancelled its request.
         """
-        self.counts["asked"] += 1
+        self._count(Event.ASKED, snapshot)
         answer = await self._running.run(snapshot.uri, self._suggest(snapshot))
         if isinstance(answer, Silence):
-            return self._nothing(snapshot.uri, answer)
+            return self._nothing(snapshot, answer)
         if answer is None:
-            self._note(snapshot.uri, SUPERSEDED)
+            self._note(snapshot, SUPERSEDED)
             return None
-        self.counts["shown"] += 1
+        self._count(Event.SHOWN, snapshot)
         self._silences.pop(snapshot.uri, None)
         return answer
 
@@ -145,6 +152,7 @@ class Suggestions:
         return self._silences.get(uri, NEVER_ASKED)
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
+        began = self._clock()
         manners = self._manners(snapshot)
         if not manners.enabled:
             return DISABLED
@@ -157,9 +165,10 @@ class Suggestions:
         if snapshot.range.start.line != snapshot.range.end.line:
             return SEVERAL_LINES
         known = await self._known(snapshot, spot)
-        final = known or await self._asked(snapshot, spot, request, manners)
-        if isinstance(final, Silence):
-            return final
+        made = known or await self._asked(snapshot, spot, request, manners)
+        if isinstance(made, Silence):
+            return made
+        final = made.final
         if not self._still_holds(snapshot):
             return None
         if not worth_showing(snapshot, final, manners.minimum_confidence):
@@ -169,6 +178,8 @@ class Suggestions:
             return NOTHING_VISIBLE
         if manners.read_ahead and not snapshot.invoked:
             self._read_ahead(snapshot, spot, final, manners)
+        if self._journal:
+            items = self._journal.offered(snapshot, made, items, self._clock() - began)
         return types.InlineCompletionList(items)
 
     def _unwanted(self, manners: Manners) -> Silence | None:
@@ -176,38 +187,43 @@ class Suggestions:
             return snoozed(minutes)
         return MANUAL if manners.mode is Mode.MANUAL else None
 
-    async def _known(self, snapshot: Snapshot, spot: Spot) -> Final | None:
+    async def _known(self, snapshot: Snapshot, spot: Spot) -> Made | None:
         """What needs no engine; somebody who asks by hand wants to see more than that."""
         if snapshot.invoked:
             return None
         final = self._cache.get(spot)
         if final is None and await self._ahead.join(spot):
             final = self._cache.get(spot)
-        if final is not None:
-            self.counts["known"] += 1
-        return final
+        if final is None:
+            return None
+        self._count(Event.KNOWN, snapshot)
+        return Made(final, Source.MEMORY)
 
     async def _asked(
         self, snapshot: Snapshot, spot: Spot, request: InfillRequest, manners: Manners
-    ) -> Final | Silence:
+    ) -> Made | Silence:
         self._ahead.stop(snapshot.uri)
         request = self._with_context(request, snapshot)
         if not self._source.ready:
             self._source.ask_to_load()
             return not_ready("")
+        came = self._clock()
         if not snapshot.invoked:
             await asyncio.sleep(self._wait(snapshot, manners))
-        self.counts["engine"] += 1
+        self._count(Event.ENGINE, snapshot)
         began = self._clock()
         with self._thinking():
             final = await self._fill(request)
-        if isinstance(final, Final):
-            self._rhythm.answered(self._clock() - began)
-            whole = final.stop is not Stop.DEADLINE
-            final = self._worth(final, spot, snapshot)
-            if whole and isinstance(final, Final):
-                self._cache.put(spot, final)
-        return final
+        if isinstance(final, Silence):
+            return final
+        seconds = self._clock() - began
+        self._rhythm.answered(seconds)
+        worth = self._worth(final, spot, snapshot)
+        if isinstance(worth, Silence):
+            return worth
+        if final.stop is not Stop.DEADLINE:
+            self._cache.put(spot, worth)
+        return Made(worth, Source.ENGINE, wait=began - came, engine=seconds)
 
     @contextmanager
     def _thinking(self) -> Iterator[None]:
@@ -264,13 +280,18 @@ class Suggestions:
             return failed(str(error))
         return failed("it gave no answer")
 
-    def _nothing(self, uri: str, silence: Silence) -> types.InlineCompletionList:
-        self._note(uri, silence)
+    def _nothing(self, snapshot: Snapshot, silence: Silence) -> types.InlineCompletionList:
+        self._note(snapshot, silence)
         return types.InlineCompletionList([])
 
-    def _note(self, uri: str, silence: Silence) -> None:
-        self.counts[silence.code] += 1
-        self._silences[uri] = silence
+    def _note(self, snapshot: Snapshot, silence: Silence) -> None:
+        self._count(Event.KEPT_BACK, snapshot, silence.code)
+        self._silences[snapshot.uri] = silence
+
+    def _count(self, event: Event, snapshot: Snapshot, reason: str = "") -> None:
+        self.counts[reason or event.value] += 1
+        if self._journal:
+            self._journal.count(event, snapshot, reason)
 
     def _log_once(self, error: MidfillError) -> None:
         """A failure that lasts is met again at every key."""
