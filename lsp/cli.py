@@ -16,6 +16,7 @@ from midfill.lsp.eval_command import eval_suite
 from midfill.lsp.fill_command import fill
 from midfill.lsp.model_commands import app as model_app
 from midfill.lsp.serve_command import serve
+from midfill.lsp.settings_command import settings
 from midfill.lsp.stats_command import stats
 from midfill.lsp.train_command import train
 from midfill.lsp.train_end_command import train_end
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(fill)
 app.command()(serve)
 app.command()(stats)
+app.command()(settings)
 app.command()(doctor)
 app.command("eval")(eval_suite)
 app.command()(train)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
+from midfill.lsp.notebook_cells import around_cell
 from midfill.lsp.snapshot import take_snapshot
 from midfill.lsp.snooze import MINUTES
 
@@ -87,7 +88,8 @@ async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa
         position = ls.protocol._converter.structure(arguments[1], types.Position)
     invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
     asked = types.TextDocumentIdentifier(document.uri)
-    snapshot = take_snapshot(document, types.InlineCompletionParams(invoked, asked, position))
+    params = types.InlineCompletionParams(invoked, asked, position)
+    snapshot = take_snapshot(document, params, *around_cell(ls.documents, document.uri))
     request = request_for(snapshot, spot_of(snapshot))
     if isinstance(request, NoHole):
         ls.inform(request.reason.sentence)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
+from midfill.lsp.notebook_cells import around_cell
 from midfill.lsp.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def completion(ls: MidfillServer, params: types.CompletionParams) -> types
         params.text_document,
         params.position,
     )
-    snapshot = take_snapshot(document, inline)
+    snapshot = take_snapshot(document, inline, *around_cell(ls.documents, document.uri))
     try:
         answer = await ls.suggestions.answer(snapshot)
     except Exception:

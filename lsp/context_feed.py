@@ -48,13 +48,13 @@ class ContextFeed:
 
     def opened(self, uri: str) -> None:
         """A document was opened; nothing is taken of one that is excluded."""
-        if self._documents.opened(uri) is not None:
+        if self._has_file_of_its_own(uri):
             self._sources.opened(uri)
             self._refreshing.ask(uri)
 
     def changed(self, uri: str, changes: list[types.TextDocumentContentChangeEvent]) -> None:
         """A document was changed."""
-        if self._documents.opened(uri) is not None:
+        if self._has_file_of_its_own(uri):
             touched = line_changes(changes)
             self._sources.changed(uri, touched)
             self._refreshing.changed(uri, touched)
@@ -80,6 +80,17 @@ class ContextFeed:
     async def close(self) -> None:
         await self._refreshing.close()
 
+    def _has_file_of_its_own(self, uri: str) -> bool:
+        """Cells of a notebook have not; they have each other in view."""
+        cell = self._documents.get_notebook_document(cell_uri=uri) is not None
+        return not cell and self._documents.opened(uri) is not None
+
 
 def _context_of(settings: Settings) -> ContextSettings:
-    return ContextSettings(tokens=settings.context_tokens, clipboard=settings.context_clipboard)
+    return ContextSettings(
+        tokens=settings.context_tokens,
+        imports=settings.context_imports,
+        visited=settings.context_visited,
+        edits=settings.context_edits,
+        clipboard=settings.context_clipboard,
+    )

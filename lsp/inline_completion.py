@@ -26,10 +26,13 @@ TOKENS = 64
 
 
 def spot_of(snapshot: Snapshot) -> Spot:
-    """The place to fill, with the popup's entry in the text as if it had been chosen."""
-    text = snapshot.text[: snapshot.start] + snapshot.selected + snapshot.text[snapshot.end :]
-    cursor = snapshot.start + len(snapshot.selected)
-    return Spot(snapshot.uri, text, cursor, cursor)
+    """The place to fill, with the popup's entry in the text as if it had been chosen.
+
+    A cell's text is that of the notebook, as one script.
+    """
+    before = snapshot.above + snapshot.text[: snapshot.start] + snapshot.selected
+    after = snapshot.text[snapshot.end :] + snapshot.below
+    return Spot(snapshot.uri, before + after, len(before), len(before))
 
 
 def request_for(

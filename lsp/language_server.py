@@ -12,9 +12,17 @@ from contextlib import suppress
 
 from lsprotocol import types
 
-from midfill.lsp import commands, completion, configuration, fill_in_place, ignore_file_watching
+from midfill.lsp import (
+    commands,
+    completion,
+    configuration,
+    document_sync,
+    fill_in_place,
+    ignore_file_watching,
+)
 from midfill.lsp.acceptance import messages
 from midfill.lsp.midfill_server import MidfillServer
+from midfill.lsp.notebook_cells import around_cell
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
 log = logging.getLogger(__name__)
@@ -31,10 +39,8 @@ def create_server() -> MidfillServer:
     server = MidfillServer()
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.SHUTDOWN)(shutdown)
-    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
-    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    document_sync.register(server)
     server.feature(DID_COPY)(did_copy)
-    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     ignore_file_watching.register(server)
     configuration.register(server)
     server.offer_completion = lambda: completion.register(server)
@@ -68,35 +74,9 @@ async def shutdown(ls: MidfillServer, params: None) -> None:
             await asyncio.wait_for(ls.link.close(), CLOSING_SECONDS)
 
 
-def did_open(ls: MidfillServer, params: types.DidOpenTextDocumentParams) -> None:
-    if ls.context:
-        ls.context.opened(params.text_document.uri)
-
-
 def did_copy(ls: MidfillServer, params: object) -> None:
     if ls.context:
         ls.context.copied(params)
-
-
-def did_change(ls: MidfillServer, params: types.DidChangeTextDocumentParams) -> None:
-    document = ls.documents.opened(params.text_document.uri)
-    if document is not None:
-        edits = document.take_edits()
-        if ls.journal:
-            ls.journal.changed(document.uri, edits)
-    if ls.context:
-        ls.context.changed(params.text_document.uri, [*params.content_changes])
-    if ls.suggestions:
-        ls.suggestions.typed(params.text_document.uri)
-
-
-def did_close(ls: MidfillServer, params: types.DidCloseTextDocumentParams) -> None:
-    if ls.suggestions:
-        ls.suggestions.stop(params.text_document.uri)
-    if ls.journal:
-        ls.journal.closed(params.text_document.uri)
-    if ls.context:
-        ls.context.closed(params.text_document.uri)
 
 
 async def inline_completion(
@@ -109,7 +89,9 @@ async def inline_completion(
         _explain_by_hand(ls, params)
         return types.InlineCompletionList([])
     try:
-        return await ls.suggestions.answer(take_snapshot(document, params))
+        return await ls.suggestions.answer(
+            take_snapshot(document, params, *around_cell(ls.documents, document.uri))
+        )
     except Exception:
         # An error response would pop up at the user.
         log.exception("could not make a suggestion")

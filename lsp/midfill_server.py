@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EVERY_NOTEBOOK = types.NotebookDocumentSyncOptions(
+    [types.NotebookDocumentFilterWithNotebook(notebook="*")]
+)
+"""Without it editors send the cells as documents, and nobody knows in which order they stand."""
+
 
 class MidfillServer(LanguageServer):
     """The server's state: its settings, and what it has once the engine's side is loaded."""
@@ -37,7 +42,13 @@ class MidfillServer(LanguageServer):
 
     def __init__(self) -> None:
         # One worker is taken up by reading standard input.
-        super().__init__("midfill", version(), protocol_cls=MidfillProtocol, max_workers=2)
+        super().__init__(
+            "midfill",
+            version(),
+            notebook_document_sync=EVERY_NOTEBOOK,
+            protocol_cls=MidfillProtocol,
+            max_workers=2,
+        )
         self.settings = SettingsStore(self.warn)
         self.suggestions: Suggestions | None = None
         self.link: EngineLink | None = None

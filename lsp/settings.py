@@ -28,6 +28,9 @@ class Settings:
     maximum_tokens: int = 64
     read_ahead: bool = True
     context_tokens: int = 0
+    context_imports: bool = True
+    context_visited: bool = True
+    context_edits: bool = True
     context_clipboard: bool = False
     completion: bool = False
     statistics: bool = True

@@ -80,7 +80,7 @@ RULES: Mapping[str, Rule] = {
         "model",
         "`embedded`, a hub id, a local folder, or `vllm:URL#NAME`; counts from the next start.",
         "the name of a model, such as 'embedded'",
-        {"type": "string", "minLength": 1, "default": "embedded"},
+        {"type": "string", "pattern": r"\S", "default": "embedded"},
         lambda value: isinstance(value, str) and bool(value.strip()),
         str.strip,
         for_a_language=False,
@@ -139,6 +139,21 @@ RULES: Mapping[str, Rule] = {
         "a whole number from 0 to 1024",
         {"type": "integer", "minimum": 0, "maximum": 1024, "default": 0},
         lambda value: _is_whole(value, 0, 1024),
+        for_a_language=False,
+    ),
+    "contextImports": _switch(
+        "context_imports",
+        "Whether definitions behind imports may be among that.",
+        for_a_language=False,
+    ),
+    "contextVisited": _switch(
+        "context_visited",
+        "Whether pieces of open and visited files may be among that.",
+        for_a_language=False,
+    ),
+    "contextEdits": _switch(
+        "context_edits",
+        "Whether places that were edited lately may be among that.",
         for_a_language=False,
     ),
     "contextClipboard": _switch(

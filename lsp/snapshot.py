@@ -25,6 +25,8 @@ class Snapshot:
         invoked: somebody asked for it by hand and may want to choose.
         place: what kind of text ``start`` stands in.
         after_deletion: the document's last change only deleted something.
+        above: what stands above the document where it is a cell of a notebook, and
+        below: what stands below it.
     """
 
     uri: str
@@ -38,6 +40,8 @@ class Snapshot:
     invoked: bool
     place: Place = Place.CODE
     after_deletion: bool = False
+    above: str = ""
+    below: str = ""
 
     def still_holds(self, document: Document | None) -> bool:
         """Whether the document is as it was."""
@@ -48,8 +52,14 @@ class Snapshot:
         )
 
 
-def take_snapshot(document: Document, params: types.InlineCompletionParams) -> Snapshot:
-    """The document as it is now; positions past its end mean its end."""
+def take_snapshot(
+    document: Document, params: types.InlineCompletionParams, above: str = "", below: str = ""
+) -> Snapshot:
+    """The document as it is now; positions past its end mean its end.
+
+    Args:
+        above, below: the notebook around the document, if it is a cell.
+    """
     popup = params.context.selected_completion_info
     if popup is None:
         start = end = document.position_from_client_units(params.position)
@@ -71,4 +81,6 @@ def take_snapshot(document: Document, params: types.InlineCompletionParams) -> S
         invoked=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
         place=document.place_at(offset),
         after_deletion=document.deleted_last,
+        above=above,
+        below=below,
     )
