@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
+from midfill.inference.text.seam import join_to_rest_of_line
+from midfill.lsp.acceptance.agreement import only_closes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,6 +20,9 @@ BEFORE_CHARACTERS = 4096
 """So many characters before a place, and"""
 AFTER_CHARACTERS = 512
 """so many behind it make it the same place."""
+
+MOST_CLOSED = 4
+"""Brackets and quotes that an editor may have closed on its own."""
 
 ENTRIES = 200
 SECONDS = 600.0
@@ -72,11 +78,10 @@ class SuggestionCache:
 
         Of several the one with the longest rest, as it says most.
         """
-        after = spot.after
         rests = (
             rest
-            for (uri, _, its_after), entry in self._entries.items()
-            if uri == spot.uri and its_after == after and (rest := _rest(entry, spot))
+            for (uri, _, _), entry in self._entries.items()
+            if uri == spot.uri and (rest := _rest(entry, spot))
         )
         return max(rests, key=lambda rest: len(rest.text), default=None)
 
@@ -93,17 +98,44 @@ def _rest(entry: _Entry, spot: Spot) -> Final | None:
     if not 0 <= typed_length < longest:
         return None
     begin = max(entry.start - len(entry.before), 0)
-    if spot.text[begin : entry.start] != entry.before:
-        return None
     typed = spot.text[entry.start : spot.start]
-    rests = [
-        text[typed_length:]
-        for text in (final.text, *final.alternatives)
-        if text.startswith(typed) and text[typed_length:].strip()
-    ]
+    closed = _closed_by_editor(typed, entry.after, spot.after)
+    if closed is None or spot.text[begin : entry.start] != entry.before:
+        return None
+    agreeing = (
+        text[typed_length:] for text in (final.text, *final.alternatives) if text.startswith(typed)
+    )
+    rests = [rest for text in agreeing if (rest := _up_to(closed, text)).strip()]
     if not rests:
         return None
     return final.model_copy(update={"text": rests[0], "alternatives": tuple(rests[1:])})
+
+
+def _closed_by_editor(typed: str, expected: str, after: str) -> str | None:
+    """The brackets and quotes that an editor has put behind the cursor for those typed.
+
+    Args:
+        typed: since the fill was made.
+        expected: what stood behind the fill.
+        after: what stands behind the cursor.
+
+    Returns:
+        none if all is as expected; None if something else has changed.
+    """
+    if after == expected:
+        return ""
+    for count in range(1, min(MOST_CLOSED, len(typed)) + 1):
+        closers, rest = after[:count], after[count:]
+        if not only_closes(closers, typed):
+            return None
+        if expected[: AFTER_CHARACTERS - count] == rest:
+            return closers
+    return None
+
+
+def _up_to(closers: str, text: str) -> str:
+    """A text without what the document has behind it by now, and all that goes on from there."""
+    return (join_to_rest_of_line(text, closers) or "") if closers else text
 
 
 def after_accepting(spot: Spot, text: str) -> Spot:

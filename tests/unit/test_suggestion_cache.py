@@ -55,6 +55,49 @@ def test_the_longest_of_several_rests_is_taken() -> None:
     assert rest.text == "ll(a, b)"
 
 
+def test_brackets_that_the_editor_closes_are_not_suggested_again() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\ny"), fill("call([a, 'b'])"))
+    for typed, rest in (
+        ("x = call(|)\ny", "[a, 'b']"),
+        ("x = call([|])\ny", "a, 'b'"),
+        ("x = call([a, '|'])\ny", "b"),
+    ):
+        known = cache.get(spot(typed))
+        assert known is not None
+        assert known.text == rest
+
+
+def test_behind_a_bracket_closed_by_the_editor_only_what_it_holds_is_suggested() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("|\n"), fill("open(name).read()"))
+    known = cache.get(spot("open(|)\n"))
+    assert known is not None
+    assert known.text == "name"
+
+
+def test_marks_behind_the_cursor_that_close_nothing_typed_make_it_another_place() -> None:
+    cache = SuggestionCache()
+    cache.put(spot("x = |\ny"), fill("call(a)"))
+    for other in ("x = call|)\ny", "x = call(|]\ny", "x = call(|) + 1\ny", "x = call(|)\nz"):
+        assert cache.get(spot(other)) is None
+
+
+@given(st.text("ab()[]{}'\" ", min_size=1, max_size=12), st.integers(1, 11))
+def test_whatever_the_editor_closes_the_rest_agrees_with_the_fill(text: str, keys: int) -> None:
+    cache = SuggestionCache()
+    cache.put(spot("|\nz"), fill(text))
+    typed, closed = text[:keys], ""
+    for key in typed:
+        if closed.startswith(key):
+            closed = closed[1:]
+        elif key in "([{":
+            closed = ")]}"["([{".index(key)] + closed
+    known = cache.get(spot(f"{typed}|{closed}\nz"))
+    if known:
+        assert text.startswith(typed + known.text + closed[:1])
+
+
 def test_what_was_accepted_leads_to_the_next_place() -> None:
     at = spot("x = |\ny\n")
     assert after_accepting(at, "call()") == spot("x = call()|\ny\n")
