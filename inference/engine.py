@@ -121,10 +121,14 @@ class Engine:
             with memory_errors():
                 self._loaded = load_model(self.model, self._device, listener)
 
+    def forget(self) -> None:
+        """Let go of every context: some of it is not to be kept any more."""
+        self._contexts.clear()
+
     def unload(self) -> None:
         """Give the model's and the caches' memory back."""
         self._loaded = None
-        self._contexts.clear()
+        self.forget()
         gc.collect()
 
     def infill(

@@ -30,7 +30,7 @@ from midfill.lsp.text_positions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from midfill.inference.syntax.parsing import Parsed
     from midfill.inference.syntax.place import Place
@@ -163,10 +163,16 @@ class DocumentStore(Workspace):
         workspace_folders: Sequence[types.WorkspaceFolder] | None = None,
         position_encoding: types.PositionEncodingKind | str | None = UTF_16,
         policy: ExclusionPolicy | None = None,
+        on_let_go: Callable[[], None] = lambda: None,
     ) -> None:
+        """
+        Args:
+            on_let_go: called when a text that was there must not be seen any more.
+        """
         super().__init__(root_uri, sync_kind, workspace_folders, position_encoding)
         self._position_codec = ClampingCodec(position_encoding)
         self._policy = policy or ExclusionPolicy()
+        self._on_let_go = on_let_go
         self._withheld: dict[str, Withheld] = {}
 
     @property
@@ -297,9 +303,12 @@ class DocumentStore(Workspace):
 
     def _withhold(self, names: tuple[str, ...], reason: str) -> None:
         """Keep nothing of a document but its names and why."""
+        had_text = self._stored(names[0]) is not None
         super().remove_text_document(names[0])
         self._withheld[unquote(names[0])] = Withheld(names, reason)
         log.info("%s is excluded: %s", names[0], reason)
+        if had_text:
+            self._on_let_go()
 
     def _create_text_document(
         self,

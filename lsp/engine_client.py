@@ -92,6 +92,10 @@ class EngineClient:
         """Have the engine load its model; returns before that is done."""
         await self._post("/v1/load")
 
+    async def forget(self) -> None:
+        """Have the engine let go of all text that it has read; returns before that is done."""
+        await self._post("/v1/forget")
+
     async def drain(self) -> None:
         """Have the engine answer what is running and exit; returns before that is done."""
         await self._post("/v1/drain")

@@ -12,13 +12,13 @@ import logging
 import os
 import time
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from midfill.inference.errors import EngineBusy, EngineUnavailable, MidfillError
 from midfill.lsp.restart_policy import RestartPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
     from midfill.inference.transport import Address
     from midfill.inference.wire import Draft, Final, Health, InfillRequest
@@ -132,9 +132,15 @@ class EngineLink:
         """
         self._want()
         if self._client is not None and self._health and self._health.state in ("idle", "failed"):
-            task = asyncio.get_running_loop().create_task(_load(self._client))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+            self._send(self._client.load())
+
+    def ask_to_forget(self) -> None:
+        """Have the engine, if there is one, let go of what it has read, without waiting for it.
+
+        It keeps contexts for the next request, those of documents that are excluded by now too.
+        """
+        if self._client is not None:
+            self._send(self._client.forget())
 
     async def close(self) -> None:
         """Let go of the engine; it ends by itself when nobody else holds it."""
@@ -142,6 +148,11 @@ class EngineLink:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _send(self, message: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_sent(message))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def _want(self) -> None:
         self.start()
@@ -260,10 +271,10 @@ class EngineLink:
         )
 
 
-async def _load(client: EngineClient) -> None:
+async def _sent(message: Coroutine[Any, Any, None]) -> None:
     # What goes wrong here shows in the engine's state, which is being watched.
     with suppress(MidfillError):
-        await client.load()
+        await message
 
 
 def _outdated(engine: Health) -> str:

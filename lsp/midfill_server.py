@@ -81,6 +81,11 @@ class MidfillServer(LanguageServer):
         """What the settings and the files of the workspace say is never to be seen."""
         return ExclusionPolicy(self.settings.everywhere.exclusion, self.warn)
 
+    def text_let_go(self) -> None:
+        """Text that was here, and may have been sent to the engine, must not be seen any more."""
+        if self.link:
+            self.link.ask_to_forget()
+
     def settings_changed(self) -> None:
         """Go by the settings as they are now; what they exclude by now is let go."""
         wanted = self.settings.everywhere

@@ -23,6 +23,8 @@ class Listening(Protocol):
 
     def exclusion_policy(self) -> ExclusionPolicy: ...
 
+    def text_let_go(self) -> None: ...
+
 
 class MidfillProtocol(LanguageServerProtocol):
     """The protocol of one connection."""
@@ -41,6 +43,7 @@ class MidfillProtocol(LanguageServerProtocol):
             list(plain.folders.values()),
             plain.position_encoding,
             server.exclusion_policy(),
+            server.text_let_go,
         )
         return result
 

@@ -7,6 +7,7 @@
 ``GET /v1/events``    an event ``status`` with a `Health` now and on every change; an open stream
                       is also how the engine knows that somebody is there
 ``POST /v1/load``     load the model if it is not loaded
+``POST /v1/forget``   let go of every context that is kept for the next request
 ``POST /v1/drain``    answer what is running, refuse what is new, then exit
 ====================  ==========================================================================
 
@@ -66,6 +67,7 @@ class EngineApp:
                 Route("/v1/prompt", self.prompt, methods=["POST"]),
                 Route("/v1/events", self.events, methods=["GET"]),
                 Route("/v1/load", self.load, methods=["POST"]),
+                Route("/v1/forget", self.forget, methods=["POST"]),
                 Route("/v1/drain", self.drain, methods=["POST"]),
                 Route("/health", self.health, methods=["GET"]),
             ],
@@ -108,6 +110,10 @@ class EngineApp:
     async def load(self, request: Request) -> Response:
         self._refuse_when_draining()
         self._worker.load()
+        return json_reply(self._status.health, 202)
+
+    async def forget(self, request: Request) -> Response:
+        self._worker.forget()
         return json_reply(self._status.health, 202)
 
     async def drain(self, request: Request) -> Response:

@@ -23,6 +23,9 @@ class Engine(Protocol):
     def load(self, listener: ProgressListener) -> None:
         """Make the model ready; takes seconds, or minutes when it must be fetched first."""
 
+    def forget(self) -> None:
+        """Let go of every context that is kept for the next request."""
+
     def unload(self) -> None:
         """Give the model's memory back."""
 

@@ -37,6 +37,7 @@ PAUSE_AFTER_FAILED_LOAD = 30.0
 class Command(Enum):
     LOAD = auto()
     UNLOAD = auto()
+    FORGET = auto()
     STOP = auto()
 
 
@@ -176,6 +177,10 @@ class Worker:
         """Give back the model's memory unless there is work by then."""
         self._put(Command.UNLOAD)
 
+    def forget(self) -> None:
+        """Let go of every context, once what is queued already is done."""
+        self._put(Command.FORGET)
+
     def quiet_for(self) -> float:
         """Seconds since there was last anything to do; 0 while there is."""
         if self._jobs or self._status.health.state is EngineState.LOADING:
@@ -239,6 +244,9 @@ class Worker:
                 elif item is Command.UNLOAD:
                     if alone:
                         self._unload()
+                elif item is Command.FORGET:
+                    if self._engine:
+                        self._engine.forget()
                 elif isinstance(item, Job) and not item.cancelled():
                     self._answer(item)
             except RuntimeError:

@@ -201,6 +201,9 @@ async def test_a_document_that_becomes_excluded_is_let_go(window: Window, told: 
     window.editor.type(uri, 2, 0, 0, f"{SECRET} = ")
     await window.excluded(uri)
     assert "later.py is excluded: line 1 of" in window.editor.log
+    async with asyncio.timeout(5):
+        while b"/v1/forget" not in window.heard:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_document_that_is_allowed_again_has_to_be_opened_again(window: Window) -> None:

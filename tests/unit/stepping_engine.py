@@ -47,6 +47,7 @@ class SteppingEngine:
         self.steps_done = 0
         self.loads = 0
         self.unloads = 0
+        self.forgets = 0
         self.threads: set[int] = set()
         self.filled: list[str] = []
 
@@ -61,6 +62,10 @@ class SteppingEngine:
             self.load_failures -= 1
             raise WeightsMissing("the weights are not here: pull them")
         self.loaded = True
+
+    def forget(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.forgets += 1
 
     def unload(self) -> None:
         self.threads.add(threading.get_ident())

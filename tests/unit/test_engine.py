@@ -213,6 +213,12 @@ def test_a_lone_surrogate_is_refused(engine: Engine, place: str) -> None:
         list(engine.infill(InfillRequest.model_construct(**fields)))
 
 
+def test_contexts_that_were_let_go_are_read_anew(engine: Engine) -> None:
+    final(engine, request(SOURCE))
+    engine.forget()
+    assert final(engine, request(SOURCE)).cache.hit_tokens == 0
+
+
 def test_out_of_memory_drops_the_caches_and_says_so(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

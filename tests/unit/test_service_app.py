@@ -241,6 +241,17 @@ async def test_whoever_watches_is_told_every_state(tmp_path: Path) -> None:
     assert states[0]["fraction"] == 0.5
 
 
+async def test_contexts_are_let_go_behind_what_is_queued(tmp_path: Path) -> None:
+    engine = SteppingEngine(steps=10, step_seconds=0.02)
+    async with serving(engine, tmp_path) as service:
+        running = asyncio.create_task(post(service.http, GOOD))
+        await eventually(lambda: engine.filled)
+        assert (await service.http.post("/v1/forget")).status_code == 202
+        assert engine.forgets == 0
+        await running
+        await eventually(lambda: engine.forgets == 1)
+
+
 async def test_a_draining_engine_answers_what_runs_and_refuses_what_is_new(tmp_path: Path) -> None:
     engine = SteppingEngine(steps=10, step_seconds=0.05)
     async with serving(engine, tmp_path) as service:
