@@ -75,7 +75,7 @@ async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa
     """
     from midfill.inference.errors import MidfillError
     from midfill.inference.text.hole_at_cursor import NoHole
-    from midfill.lsp.inline_completion import request_for, spot_of
+    from midfill.lsp.inline_completion import hole_for, request_for, spot_of
     from midfill.lsp.show_prompt import prompt_as_markdown
 
     uri = arguments[0] if arguments and isinstance(arguments[0], str) else ls.last_asked
@@ -90,10 +90,12 @@ async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa
     asked = types.TextDocumentIdentifier(document.uri)
     params = types.InlineCompletionParams(invoked, asked, position)
     snapshot = take_snapshot(document, params, *around_cell(ls.documents, document.uri))
-    request = request_for(snapshot, spot_of(snapshot))
-    if isinstance(request, NoHole):
-        ls.inform(request.reason.sentence)
+    spot = spot_of(snapshot)
+    hole = hole_for(snapshot, spot)
+    if isinstance(hole, NoHole):
+        ls.inform(hole.reason.sentence)
         return None
+    request = request_for(snapshot, spot, hole)
     files = ls.context.files_for(snapshot)
     try:
         shown = await ls.link.prompt(request.model_copy(update={"context": files}))

@@ -117,28 +117,41 @@ class Document(TextDocument):
     def offset_at_server_position(self, server_position: ServerTextPosition) -> int:
         return self.lines.start(server_position.line) + server_position.character
 
-    def place_at(self, offset: int) -> Place:
+    def place_in(self, text: str, offset: int) -> Place:
         """What kind of text stands at an offset; code, if no grammar knows.
 
         Only the text down to a good way below is read, as an edit may change the meaning of all
         that follows it; and nothing of a document too large.
+
+        Args:
+            text: the document's, now or not long ago.
         """
         from midfill.inference.syntax.grammars import grammar_for
         from midfill.inference.syntax.parsing import parse
         from midfill.inference.syntax.place import Place, place_at
 
         grammar = grammar_for(self.language_id or "", self.uri)
-        line = (self.lines.line_at(offset) // PARSED_LINES + 2) * PARSED_LINES
-        end = self.lines.start(line) if line < len(self.lines) else len(self.source)
+        end = _end_of_parsed(text, offset)
         if grammar is None or end > PARSED_CHARACTERS:
             return Place.CODE
-        self._parsed = parse(self.source[:end], grammar, self._parsed)
+        self._parsed = parse(text[:end], grammar, self._parsed)
         return place_at(self._parsed, offset)
 
     def server_position_at_offset(self, offset: int) -> ServerTextPosition:
         line = self.lines.line_at(offset)
         column = min(offset - self.lines.start(line), len(self.lines[line]))
         return ServerTextPosition(line, column)
+
+
+def _end_of_parsed(text: str, offset: int) -> int:
+    """The start of a line that stays the same while somebody types above it."""
+    lines = PARSED_LINES + PARSED_LINES - text.count("\n", 0, offset) % PARSED_LINES
+    at = offset
+    for _ in range(lines):
+        at = text.find("\n", at) + 1
+        if at == 0:
+            return len(text)
+    return at
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from midfill.inference.text.hole_at_cursor import ANYTHING, NoHole, Wishes, hole_at_cursor
+from midfill.inference.text.hole_at_cursor import (
+    ANYTHING,
+    Hole,
+    NoHole,
+    Wishes,
+    hole_at_cursor,
+)
 from midfill.inference.text.line_breaks import in_document, line_break_of
 from midfill.inference.text.window import window_around
 from midfill.inference.wire import Extent, Final, HoleSpan, InfillRequest, Limits
@@ -30,22 +36,23 @@ def spot_of(snapshot: Snapshot) -> Spot:
 
     A cell's text is that of the notebook, as one script.
     """
+    if snapshot.start == snapshot.end and not (
+        snapshot.selected or snapshot.above or snapshot.below
+    ):
+        return Spot(snapshot.uri, snapshot.text, snapshot.start, snapshot.start)
     before = snapshot.above + snapshot.text[: snapshot.start] + snapshot.selected
     after = snapshot.text[snapshot.end :] + snapshot.below
     return Spot(snapshot.uri, before + after, len(before), len(before))
 
 
-def request_for(
-    snapshot: Snapshot, spot: Spot, wishes: Wishes = ANYTHING, tokens: int = TOKENS
-) -> InfillRequest | NoHole:
-    """What to ask the engine: to go on from a spot, as somebody who sees the snapshot wants it.
+def hole_for(snapshot: Snapshot, spot: Spot, wishes: Wishes = ANYTHING) -> Hole | NoHole:
+    """What is to be filled at a spot, as somebody who sees the snapshot wants it.
 
     Args:
         spot: `spot_of` the snapshot, or one that the cursor may get to from there.
         wishes: where suggestions are wanted unasked.
-        tokens: the longest suggestion.
     """
-    hole = hole_at_cursor(
+    return hole_at_cursor(
         spot.text,
         spot.start,
         explicit=snapshot.invoked,
@@ -53,8 +60,15 @@ def request_for(
         wishes=wishes,
         after_deletion=snapshot.after_deletion,
     )
-    if isinstance(hole, NoHole):
-        return hole
+
+
+def request_for(snapshot: Snapshot, spot: Spot, hole: Hole, tokens: int = TOKENS) -> InfillRequest:
+    """What to ask the engine.
+
+    Args:
+        hole: at the spot.
+        tokens: the longest suggestion.
+    """
     window = window_around(spot.text, hole.start, hole.end)
     at = len(window.prefix)
     return InfillRequest(

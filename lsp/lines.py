@@ -8,6 +8,8 @@ from typing import overload
 
 from midfill.lsp.text_positions import split_lines
 
+COUNTED_AT_ONCE = 32
+
 
 class Lines(Sequence[str]):
     """Lines with their breaks; there is always at least one, the last one without a break.
@@ -38,7 +40,7 @@ class Lines(Sequence[str]):
     def line_at(self, offset: int) -> int:
         """The line in which an offset stands; behind a break that is the next line."""
         while self._starts[-1] <= offset and len(self._starts) < len(self._lines):
-            self._count_up_to(min(2 * len(self._starts), len(self._lines) - 1))
+            self._count_up_to(min(len(self._starts) + COUNTED_AT_ONCE, len(self._lines) - 1))
         return bisect_right(self._starts, offset) - 1
 
     def replace(self, start: tuple[int, int], end: tuple[int, int], text: str) -> None:

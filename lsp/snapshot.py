@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -10,6 +11,8 @@ from lsprotocol import types
 from midfill.inference.syntax.place import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from midfill.lsp.documents import Document
 
 
@@ -23,7 +26,7 @@ class Snapshot:
     Attributes:
         range: ``start`` to ``end`` in the client's units.
         invoked: somebody asked for it by hand and may want to choose.
-        place: what kind of text ``start`` stands in.
+        place: tells what kind of text ``start`` stands in.
         after_deletion: the document's last change only deleted something.
         above: what stands above the document where it is a cell of a notebook, and
         below: what stands below it.
@@ -38,7 +41,7 @@ class Snapshot:
     selected: str
     range: types.Range
     invoked: bool
-    place: Place = Place.CODE
+    place: Callable[[], Place] = lambda: Place.CODE
     after_deletion: bool = False
     above: str = ""
     below: str = ""
@@ -79,7 +82,7 @@ def take_snapshot(
             document.position_to_client_units(start), document.position_to_client_units(end)
         ),
         invoked=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
-        place=document.place_at(offset),
+        place=partial(document.place_in, document.source, offset),
         after_deletion=document.deleted_last,
         above=above,
         below=below,

@@ -14,12 +14,18 @@ from lsprotocol import types
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.postprocess.around import Drop
-from midfill.inference.text.hole_at_cursor import NoHole
+from midfill.inference.text.hole_at_cursor import Hole, NoHole
 from midfill.inference.wire import Draft, Final, InfillRequest, Stop
 from midfill.lsp.acceptance.counted import Event
 from midfill.lsp.acceptance.made import Made
 from midfill.lsp.acceptance.offer import Source
-from midfill.lsp.inline_completion import items_for, request_for, spot_of, worth_showing
+from midfill.lsp.inline_completion import (
+    hole_for,
+    items_for,
+    request_for,
+    spot_of,
+    worth_showing,
+)
 from midfill.lsp.manners import Manners, Mode
 from midfill.lsp.reading_ahead import ReadingAhead
 from midfill.lsp.rhythm import Rhythm, is_likely_place
@@ -159,13 +165,13 @@ class Suggestions:
         if not snapshot.invoked and (silence := self._unwanted(manners)):
             return silence
         spot = spot_of(snapshot)
-        request = request_for(snapshot, spot, manners.wishes, manners.tokens)
-        if isinstance(request, NoHole):
-            return no_place(request.reason, request.reason.sentence)
+        hole = hole_for(snapshot, spot, manners.wishes)
+        if isinstance(hole, NoHole):
+            return no_place(hole.reason, hole.reason.sentence)
         if snapshot.range.start.line != snapshot.range.end.line:
             return SEVERAL_LINES
         known = await self._known(snapshot, spot)
-        made = known or await self._asked(snapshot, spot, request, manners)
+        made = known or await self._asked(snapshot, spot, hole, manners)
         if isinstance(made, Silence):
             return made
         final = made.final
@@ -200,10 +206,10 @@ class Suggestions:
         return Made(final, Source.MEMORY)
 
     async def _asked(
-        self, snapshot: Snapshot, spot: Spot, request: InfillRequest, manners: Manners
+        self, snapshot: Snapshot, spot: Spot, hole: Hole, manners: Manners
     ) -> Made | Silence:
         self._ahead.stop(snapshot.uri)
-        request = self._with_context(request, snapshot)
+        request = self._request(snapshot, spot, hole, manners)
         if not self._source.ready:
             self._source.ask_to_load()
             return not_ready("")
@@ -249,20 +255,22 @@ class Suggestions:
     def _read_ahead(self, snapshot: Snapshot, spot: Spot, final: Final, manners: Manners) -> None:
         """Work out what to suggest once the shown suggestion is taken."""
         ahead = after_accepting(spot, final.text)
-        if self._cache.get(ahead):
-            return
-        later = replace(snapshot, after_deletion=False)
-        request = request_for(later, ahead, manners.wishes, manners.tokens)
-        if isinstance(request, InfillRequest) and self._source.ready:
-            request = self._with_context(request, later)
-            self._ahead.begin(ahead, self._remember(ahead, later, request))
+        if not self._cache.get(ahead):
+            later = replace(snapshot, after_deletion=False)
+            self._ahead.begin(ahead, self._remember(ahead, later, manners))
 
-    def _with_context(self, request: InfillRequest, snapshot: Snapshot) -> InfillRequest:
+    def _request(
+        self, snapshot: Snapshot, spot: Spot, hole: Hole, manners: Manners
+    ) -> InfillRequest:
+        request = request_for(snapshot, spot, hole, manners.tokens)
         files = self._context(snapshot)
         return request.model_copy(update={"context": files}) if files else request
 
-    async def _remember(self, spot: Spot, later: Snapshot, request: InfillRequest) -> None:
-        final = await self._fill(request)
+    async def _remember(self, spot: Spot, later: Snapshot, manners: Manners) -> None:
+        hole = hole_for(later, spot, manners.wishes)
+        if isinstance(hole, NoHole) or not self._source.ready:
+            return
+        final = await self._fill(self._request(later, spot, hole, manners))
         if isinstance(final, Final):
             final = self._worth(final, spot, later)
         if isinstance(final, Final):

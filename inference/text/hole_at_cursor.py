@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from midfill.inference.syntax.place import Place
 from midfill.inference.text.indentation import indentation
+from midfill.inference.text.window import PREFIX_CHARACTERS, SUFFIX_CHARACTERS
 from midfill.inference.wire import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_VISIBLE_RIGHT = 8
 """So many visible characters may stand right of the cursor, closers not counted."""
@@ -42,7 +47,7 @@ _SENTENCES = {
     Reason.INSIDE_WORD: "The cursor stands inside a word.",
     Reason.REST_OF_LINE: "The line goes on to the right of the cursor.",
     Reason.EMPTY_DOCUMENT: "There is no text yet to go by.",
-    Reason.LONE_SURROGATE: "The text holds a lone surrogate, which has no UTF-8 form.",
+    Reason.LONE_SURROGATE: "The text here holds a lone surrogate, which has no UTF-8 form.",
     Reason.IN_COMMENT: "The cursor stands in a comment, and midfill.comments is off.",
     Reason.IN_STRING: "The cursor stands in a string, and midfill.strings is off.",
     Reason.AFTER_DELETION: "Something has just been deleted here.",
@@ -93,7 +98,7 @@ def hole_at_cursor(
     offset: int,
     *,
     explicit: bool = False,
-    place: Place = Place.CODE,
+    place: Callable[[], Place] = lambda: Place.CODE,
     wishes: Wishes = ANYTHING,
     after_deletion: bool = False,
 ) -> Hole | NoHole:
@@ -106,7 +111,8 @@ def hole_at_cursor(
         offset: the cursor, in characters from the start of ``text``.
         explicit: somebody asked for a fill just here; then it does not matter what stands right
             of the cursor, nor where it is.
-        place: what kind of text the cursor stands in.
+        place: tells what kind of text the cursor stands in; asked only where it matters, as a
+            syntax tree may have to be read for it.
         after_deletion: the last edit deleted something and wrote nothing.
 
     Raises:
@@ -114,14 +120,15 @@ def hole_at_cursor(
     """
     if not 0 <= offset <= len(text):
         raise ValueError(f"a cursor at {offset} is outside a text of {len(text)} characters")
-    if _has_lone_surrogate(text):
+    if _has_lone_surrogate(text[max(offset - PREFIX_CHARACTERS, 0) : offset + SUFFIX_CHARACTERS]):
         return NoHole(Reason.LONE_SURROGATE)
     if not explicit:
         reason = _unwanted(place, wishes, after_deletion) or _objection(text, offset)
         if reason:
             return NoHole(reason)
-    in_code = place is Place.CODE
-    extent = extent_at(text, offset, wishes.multiline) if in_code else Extent.LINE
+    extent = extent_at(text, offset, wishes.multiline)
+    if extent is not Extent.LINE and place() is not Place.CODE:
+        extent = Extent.LINE
     return Hole(offset, offset, extent)
 
 
@@ -159,12 +166,12 @@ def _rest_of_line(text: str, offset: int) -> str:
     return right.group() if right else ""
 
 
-def _unwanted(place: Place, wishes: Wishes, after_deletion: bool) -> Reason | None:
+def _unwanted(place: Callable[[], Place], wishes: Wishes, after_deletion: bool) -> Reason | None:
     if after_deletion:
         return Reason.AFTER_DELETION
-    if place is Place.COMMENT and not wishes.comments:
+    if not wishes.comments and place() is Place.COMMENT:
         return Reason.IN_COMMENT
-    if place is Place.STRING and not wishes.strings:
+    if not wishes.strings and place() is Place.STRING:
         return Reason.IN_STRING
     return None
 

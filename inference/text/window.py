@@ -58,11 +58,9 @@ def _line_anchor(text: str, earliest: int, hole: int) -> int | None:
     """The first line start at or behind ``earliest`` that is a whole number of steps down."""
     if _splits_pair(text, earliest):
         earliest += 1
-    breaks = (
-        text.count("\n", 0, earliest)
-        + text.count("\r", 0, earliest)
-        - text.count("\r\n", 0, earliest)
-    )
+    breaks = text.count("\n", 0, earliest)
+    if carriage_returns := text.count("\r", 0, earliest):
+        breaks += carriage_returns - text.count("\r\n", 0, earliest)
     missing = -breaks % LINE_STEP
     if missing == 0:
         if text[earliest - 1] in "\r\n":

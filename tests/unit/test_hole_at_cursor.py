@@ -87,9 +87,9 @@ def test_one_line_is_all_there_is_if_several_are_never_wanted() -> None:
 def test_comments_and_strings_are_left_alone_if_so_wished(
     place: Place, wishes: Wishes, reason: Reason
 ) -> None:
-    assert hole_at_cursor("x y", 3, place=place, wishes=wishes) == NoHole(reason)
-    assert hole_at_cursor("x y", 3, place=place) == Hole(3, 3)
-    assert hole_at_cursor("x y", 3, place=place, wishes=wishes, explicit=True) == Hole(3, 3)
+    assert hole_at_cursor("x y", 3, place=lambda: place, wishes=wishes) == NoHole(reason)
+    assert hole_at_cursor("x y", 3, place=lambda: place) == Hole(3, 3)
+    assert hole_at_cursor("x y", 3, place=lambda: place, wishes=wishes, explicit=True) == Hole(3, 3)
 
 
 def test_nothing_is_suggested_to_somebody_who_deletes() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from finals import fill
 from lsprotocol import types
 
-from midfill.inference.text.hole_at_cursor import NoHole, Reason
-from midfill.inference.wire import InfillRequest
+from midfill.inference.text.hole_at_cursor import Hole, NoHole, Reason
 from midfill.lsp.documents import Document, DocumentStore
 from midfill.lsp.inline_completion import (
     CHOICES,
+    hole_for,
     items_for,
     request_for,
     spot_of,
     worth_showing,
 )
 from midfill.lsp.snapshot import Snapshot, take_snapshot
+
+if TYPE_CHECKING:
+    from midfill.inference.wire import InfillRequest
 
 URI = "untitled:Untitled-1"
 INVOKED = types.InlineCompletionTriggerKind.Invoked
@@ -54,9 +59,10 @@ def entry(text: str, line: int, start: int, end: int) -> types.SelectedCompletio
 
 
 def asked(taken: Snapshot) -> InfillRequest:
-    request = request_for(taken, spot_of(taken))
-    assert isinstance(request, InfillRequest)
-    return request
+    spot = spot_of(taken)
+    hole = hole_for(taken, spot)
+    assert isinstance(hole, Hole)
+    return request_for(taken, spot, hole)
 
 
 def test_the_engine_is_asked_with_the_text_on_both_sides() -> None:
@@ -81,7 +87,7 @@ def test_one_suggestion_while_typing_and_several_on_demand() -> None:
 
 def test_there_is_nothing_to_ask_inside_a_word_unless_somebody_insists() -> None:
     taken = snapshot("name", 0, 2)
-    assert request_for(taken, spot_of(taken)) == NoHole(Reason.INSIDE_WORD)
+    assert hole_for(taken, spot_of(taken)) == NoHole(Reason.INSIDE_WORD)
     assert asked(snapshot("name", 0, 2, kind=INVOKED)).suffix == "me"
 
 

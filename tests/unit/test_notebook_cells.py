@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lsprotocol import types
 
-from midfill.inference.wire import InfillRequest
+from midfill.inference.text.hole_at_cursor import Hole
 from midfill.lsp.documents import DocumentStore
-from midfill.lsp.inline_completion import request_for, spot_of
+from midfill.lsp.inline_completion import hole_for, request_for, spot_of
 from midfill.lsp.notebook_cells import around_cell
 from midfill.lsp.snapshot import Snapshot, take_snapshot
 
@@ -65,8 +65,10 @@ def test_a_document_that_is_no_cell_stands_alone() -> None:
 def test_the_request_has_the_notebook_around_the_cell() -> None:
     store = store_with(("python", "import os"), ("python", "path = "), ("python", "print(path)"))
     snapshot = snapshot_of(store, "cell:1", 0, 7)
-    request = request_for(snapshot, spot_of(snapshot))
-    assert isinstance(request, InfillRequest)
+    spot = spot_of(snapshot)
+    hole = hole_for(snapshot, spot)
+    assert isinstance(hole, Hole)
+    request = request_for(snapshot, spot, hole)
     assert request.prefix == "import os\n\npath = "
     assert request.suffix == "\n\nprint(path)"
     assert snapshot.range.start == types.Position(0, 7)
