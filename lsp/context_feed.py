@@ -48,13 +48,13 @@ class ContextFeed:
 
     def opened(self, uri: str) -> None:
         """A document was opened; nothing is taken of one that is excluded."""
-        if self._has_file_of_its_own(uri):
+        if not self._is_cell(uri) and self._documents.opened(uri) is not None:
             self._sources.opened(uri)
             self._refreshing.ask(uri)
 
     def changed(self, uri: str, changes: list[types.TextDocumentContentChangeEvent]) -> None:
-        """A document was changed."""
-        if self._has_file_of_its_own(uri):
+        """A document was changed, one that is not excluded."""
+        if not self._is_cell(uri):
             touched = line_changes(changes)
             self._sources.changed(uri, touched)
             self._refreshing.changed(uri, touched)
@@ -80,10 +80,9 @@ class ContextFeed:
     async def close(self) -> None:
         await self._refreshing.close()
 
-    def _has_file_of_its_own(self, uri: str) -> bool:
-        """Cells of a notebook have not; they have each other in view."""
-        cell = self._documents.get_notebook_document(cell_uri=uri) is not None
-        return not cell and self._documents.opened(uri) is not None
+    def _is_cell(self, uri: str) -> bool:
+        """The cells of a notebook need no other context: they have each other in view."""
+        return self._documents.get_notebook_document(cell_uri=uri) is not None
 
 
 def _context_of(settings: Settings) -> ContextSettings:

@@ -70,8 +70,8 @@ def _changed(
         edits = document.take_edits()
         if ls.journal:
             ls.journal.changed(document.uri, edits)
-    if ls.context:
-        ls.context.changed(uri, [*changes])
+        if ls.context:
+            ls.context.changed(document.uri, [*changes])
     if ls.suggestions:
         ls.suggestions.typed(uri)
 
