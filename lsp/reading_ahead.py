@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from midfill.lsp.suggestion_cache import Spot
 
 SECONDS_TO_READ = 0.3
 """Whoever goes on sooner has not looked at the suggestion."""
+
+
+SECONDS_TO_ANSWER = 0.02
+"""So long nothing is done that the answer would have to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,13 @@ class ReadingAhead:
     def __init__(self, pause: float = SECONDS_TO_READ) -> None:
         self._pause = pause
         self._running: dict[str, _Ahead] = {}
+        self._planned: dict[str, asyncio.TimerHandle] = {}
+
+    def plan(self, uri: str, begin: Callable[[], None]) -> None:
+        """Call ``begin`` once the answer to the present request is on its way."""
+        self.stop(uri)
+        loop = asyncio.get_running_loop()
+        self._planned[uri] = loop.call_later(min(SECONDS_TO_ANSWER, self._pause), begin)
 
     def begin(self, spot: Spot, work: Coroutine[None, None, None]) -> None:
         """Do ``work`` for ``spot`` after a pause, in place of what runs for its document."""
@@ -46,6 +57,7 @@ class ReadingAhead:
         """
         ahead = self._running.get(spot.uri)
         if ahead is None:
+            self.stop(spot.uri)
             return False
         if ahead.spot != spot or ahead.task.done():
             self.stop(spot.uri)
@@ -58,7 +70,9 @@ class ReadingAhead:
         return not ahead.task.cancelled()
 
     def stop(self, uri: str) -> None:
-        """Stop what runs for a document, if anything."""
+        """Stop what runs or is planned for a document, if anything."""
+        if planned := self._planned.pop(uri, None):
+            planned.cancel()
         if ahead := self._running.pop(uri, None):
             ahead.task.cancel()
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from lsprotocol import types
@@ -183,7 +184,9 @@ class Suggestions:
         if not items:
             return NOTHING_VISIBLE
         if manners.read_ahead and not snapshot.invoked:
-            self._read_ahead(snapshot, spot, final, manners)
+            self._ahead.plan(
+                spot.uri, partial(self._read_ahead, snapshot, spot, final.text, manners)
+            )
         if self._journal:
             items = self._journal.offered(snapshot, made, items, self._clock() - began)
         return types.InlineCompletionList(items)
@@ -252,9 +255,9 @@ class Suggestions:
         before = snapshot.text[max(snapshot.start - 1, 0) : snapshot.start] + snapshot.selected
         return self._rhythm.wait(likely_place=is_likely_place(before))
 
-    def _read_ahead(self, snapshot: Snapshot, spot: Spot, final: Final, manners: Manners) -> None:
+    def _read_ahead(self, snapshot: Snapshot, spot: Spot, fill: str, manners: Manners) -> None:
         """Work out what to suggest once the shown suggestion is taken."""
-        ahead = after_accepting(spot, final.text)
+        ahead = after_accepting(spot, fill)
         if not self._cache.get(ahead):
             later = replace(snapshot, after_deletion=False)
             self._ahead.begin(ahead, self._remember(ahead, later, manners))

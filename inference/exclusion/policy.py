@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from midfill.inference.exclusion.built_in import built_in_pattern
@@ -136,6 +136,7 @@ def _about(patterns: Patterns, path: Path, roots: Iterable[Path], is_folder: boo
     return False
 
 
+@lru_cache(maxsize=4096)
 def _built_in_reason(path: Path, is_folder: bool) -> str | None:
     """By the file's own name, and by those of all folders that it lies in."""
     for name in reversed([path, *path.parents]):
