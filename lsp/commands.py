@@ -52,16 +52,23 @@ def snooze(ls: MidfillServer, *minutes: Any) -> str:  # noqa: ANN401
     except (TypeError, ValueError) as error:
         return ls.inform(f"Midfill cannot be paused: {error}.")
     ls.tell_activity()
-    asyncio.get_running_loop().call_later(60 * wanted + 1, ls.tell_activity)
+    _stop_timer(ls)
+    ls.end_of_snooze = asyncio.get_running_loop().call_later(60 * wanted + 1, ls.tell_activity)
     return ls.inform(f"Midfill is paused for {wanted:g} minutes.")
 
 
 def resume(ls: MidfillServer) -> str:
     """Suggest again."""
+    _stop_timer(ls)
     if ls.suggestions:
         ls.suggestions.snooze.end()
         ls.tell_activity()
     return ls.inform("Midfill suggests again.")
+
+
+def _stop_timer(ls: MidfillServer) -> None:
+    if ls.end_of_snooze:
+        ls.end_of_snooze.cancel()
 
 
 async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa: ANN401

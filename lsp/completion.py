@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable  # noqa: TC003 (pygls looks it up)
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -34,13 +35,16 @@ def register(server: MidfillServer) -> None:
     server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
 
 
-async def completion(ls: MidfillServer, params: types.CompletionParams) -> types.CompletionList:
+async def completion(
+    ls: MidfillServer, params: types.CompletionParams
+) -> types.CompletionList | Callable[[], types.CompletionList]:
     """The suggestion at a position as an entry of the list."""
     # More may be typed before it is there, and an answer that is complete is not asked for again.
     nothing = types.CompletionList(is_incomplete=True, items=[])
     ls.last_asked = params.text_document.uri
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
+        ls.withheld([params.text_document.uri])
         return nothing
     inline = types.InlineCompletionParams(
         types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
@@ -56,7 +60,8 @@ async def completion(ls: MidfillServer, params: types.CompletionParams) -> types
     if answer is None or not ls.still_holds(snapshot):
         return nothing
     items = [completion_item(document, snapshot, item) for item in answer.items]
-    return types.CompletionList(is_incomplete=True, items=items)
+    found = types.CompletionList(is_incomplete=True, items=items)
+    return lambda: found if ls.still_holds(snapshot) else nothing
 
 
 def completion_item(

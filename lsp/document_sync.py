@@ -58,6 +58,7 @@ def did_close_notebook(ls: MidfillServer, params: types.DidCloseNotebookDocument
 
 
 def _opened(ls: MidfillServer, uri: str) -> None:
+    _stop(ls, uri)  # some clients open what is open, with another text
     if ls.context:
         ls.context.opened(uri)
 
@@ -77,9 +78,13 @@ def _changed(
 
 
 def _closed(ls: MidfillServer, uri: str) -> None:
+    _stop(ls, uri)
+    if ls.context:
+        ls.context.closed(uri)
+
+
+def _stop(ls: MidfillServer, uri: str) -> None:
     if ls.suggestions:
         ls.suggestions.stop(uri)
     if ls.journal:
         ls.journal.closed(uri)
-    if ls.context:
-        ls.context.closed(uri)

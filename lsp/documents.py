@@ -176,11 +176,11 @@ class DocumentStore(Workspace):
         workspace_folders: Sequence[types.WorkspaceFolder] | None = None,
         position_encoding: types.PositionEncodingKind | str | None = UTF_16,
         policy: ExclusionPolicy | None = None,
-        on_let_go: Callable[[], None] = lambda: None,
+        on_let_go: Callable[[str], None] = lambda uri: None,
     ) -> None:
         """
         Args:
-            on_let_go: called when a text that was there must not be seen any more.
+            on_let_go: hears of each document whose text was here and must not be seen any more.
         """
         super().__init__(root_uri, sync_kind, workspace_folders, position_encoding)
         self._position_codec = ClampingCodec(position_encoding)
@@ -321,7 +321,7 @@ class DocumentStore(Workspace):
         self._withheld[unquote(names[0])] = Withheld(names, reason)
         log.info("%s is excluded: %s", names[0], reason)
         if had_text:
-            self._on_let_go()
+            self._on_let_go(names[0])
 
     def _create_text_document(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
 from lsprotocol import types
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 DID_COPY = "midfill/didCopy"
 """A client tells what was copied: ``text``, and the ``uri`` of the document that it is from."""
+
+Answer = Callable[[], types.InlineCompletionList | None]
+"""What is still true when it is sent."""
 
 CLOSING_SECONDS = 1.0
 """So long the engine is given to hear that this server leaves."""
@@ -81,21 +85,23 @@ def did_copy(ls: MidfillServer, params: object) -> None:
 
 async def inline_completion(
     ls: MidfillServer, params: types.InlineCompletionParams
-) -> types.InlineCompletionList | None:
+) -> types.InlineCompletionList | Answer:
     ls.last_asked, ls.last_position = params.text_document.uri, params.position
     document = ls.documents.opened(params.text_document.uri)
     if document is None or ls.suggestions is None:
         ls.withheld([params.text_document.uri])  # it may be excluded only by now
         _explain_by_hand(ls, params)
         return types.InlineCompletionList([])
+    snapshot = take_snapshot(document, params, *around_cell(ls.documents, document.uri))
     try:
-        return await ls.suggestions.answer(
-            take_snapshot(document, params, *around_cell(ls.documents, document.uri))
-        )
+        answer = await ls.suggestions.answer(snapshot)
     except Exception:
         # An error response would pop up at the user.
         log.exception("could not make a suggestion")
         return types.InlineCompletionList([])
+    return lambda: (
+        answer if answer is None or not answer.items or ls.still_holds(snapshot) else None
+    )
 
 
 def _explain_by_hand(ls: MidfillServer, params: types.InlineCompletionParams) -> None:

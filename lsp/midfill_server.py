@@ -18,6 +18,7 @@ from midfill.lsp.protocol import MidfillProtocol
 from midfill.lsp.settings_store import SettingsStore
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable
 
     from midfill.lsp.acceptance.journal import Journal
@@ -58,6 +59,7 @@ class MidfillServer(LanguageServer):
         self.last_asked: str | None = None
         self.last_position = types.Position(0, 0)
         self.offer_completion: Callable[[], None] = lambda: None
+        self.end_of_snooze: asyncio.TimerHandle | None = None
         self._told_of_model = ""
 
     @property
@@ -81,8 +83,9 @@ class MidfillServer(LanguageServer):
         """What the settings and the files of the workspace say is never to be seen."""
         return ExclusionPolicy(self.settings.everywhere.exclusion, self.warn)
 
-    def text_let_go(self) -> None:
-        """Text that was here, and may have been sent to the engine, must not be seen any more."""
+    def text_let_go(self, uri: str) -> None:
+        """A document whose text was here, and may have been sent, must not be seen any more."""
+        self.withheld([uri])
         if self.link:
             self.link.ask_to_forget()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lsprotocol import types
@@ -11,7 +12,8 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from midfill.lsp.documents import DocumentStore
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from concurrent.futures import Future
 
     from midfill.inference.exclusion.policy import ExclusionPolicy
 
@@ -23,7 +25,7 @@ class Listening(Protocol):
 
     def exclusion_policy(self) -> ExclusionPolicy: ...
 
-    def text_let_go(self) -> None: ...
+    def text_let_go(self, uri: str) -> None: ...
 
 
 class MidfillProtocol(LanguageServerProtocol):
@@ -46,6 +48,33 @@ class MidfillProtocol(LanguageServerProtocol):
             server.text_let_go,
         )
         return result
+
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Callable[..., Any],
+        callback: Callable[[Future[Any]], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """As in pygls, which keeps the finished future of every notification."""
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        future = self._request_futures.get(msg_id)
+        if future is not None:
+            future.add_done_callback(partial(self._forget, msg_id))
+
+    def _forget(self, msg_id: str | int, future: object) -> None:
+        if self._request_futures.get(msg_id) is future:
+            del self._request_futures[msg_id]
+
+    def _send_response(
+        self, msg_id: str | int, result: object = None, error: types.ResponseError | None = None
+    ) -> None:
+        """As in pygls, but that a handler may give a function of what is true when it is sent.
+
+        Between a handler's end and this the client's next message may be handled.
+        """
+        super()._send_response(msg_id, result() if callable(result) else result, error)
 
     def structure_message(self, data: dict[str, Any]) -> object:
         """As in pygls, which leaves a client waiting for ever if its request makes no sense."""

@@ -297,7 +297,8 @@ class Suggestions:
 
     def _note(self, snapshot: Snapshot, silence: Silence) -> None:
         self._count(Event.KEPT_BACK, snapshot, silence.code)
-        self._silences[snapshot.uri] = silence
+        if self._still_holds(snapshot):
+            self._silences[snapshot.uri] = silence
 
     def _count(self, event: Event, snapshot: Snapshot, reason: str = "") -> None:
         self.counts[reason or event.value] += 1

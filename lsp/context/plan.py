@@ -59,6 +59,13 @@ class ContextPlan:
         self._chosen[at.uri] = kept
         return context_files(kept)
 
+    def drop(self, file: str) -> None:
+        """A file must not be seen any more: no document keeps a piece of it."""
+        self._chosen = {
+            uri: tuple(snippet for snippet in kept if snippet.origin.file != file)
+            for uri, kept in self._chosen.items()
+        }
+
     def forget(self, uri: str) -> None:
         """A document is closed: it needs no context any more."""
         self._chosen.pop(uri, None)

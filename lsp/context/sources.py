@@ -156,6 +156,7 @@ class Sources:
         self._visited.forget(uri)
         self._definitions.forget(file_of(uri))
         self._copied.forget(file_of(uri))
+        self._plan.drop(file_of(uri))
         self._forgotten.add(file_of(uri))
 
     def copied(self, text: str, uri: str = "") -> None:
