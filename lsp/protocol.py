@@ -81,6 +81,6 @@ class MidfillProtocol(LanguageServerProtocol):
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
-            if "id" in data and "method" in data:
+            if isinstance(data.get("id"), str | int) and "method" in data:
                 self._send_response(data["id"], error=error.to_response_error())
             raise
