@@ -67,6 +67,13 @@ class MidfillProtocol(LanguageServerProtocol):
         if self._request_futures.get(msg_id) is future:
             del self._request_futures[msg_id]
 
+    def _handle_response(
+        self, msg_id: str | int, result: object = None, error: types.ResponseError | None = None
+    ) -> None:
+        """As in pygls, which keeps for ever what type the answer to a refused request had had."""
+        self._result_types.pop(msg_id, None)
+        super()._handle_response(msg_id, result, error)
+
     def _send_response(
         self, msg_id: str | int, result: object = None, error: types.ResponseError | None = None
     ) -> None:

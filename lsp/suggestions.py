@@ -212,7 +212,6 @@ class Suggestions:
         self, snapshot: Snapshot, spot: Spot, hole: Hole, manners: Manners
     ) -> Made | Silence:
         self._ahead.stop(snapshot.uri)
-        request = self._request(snapshot, spot, hole, manners)
         if not self._source.ready:
             self._source.ask_to_load()
             return not_ready("")
@@ -221,6 +220,7 @@ class Suggestions:
             await asyncio.sleep(self._wait(snapshot, manners))
         self._count(Event.ENGINE, snapshot)
         began = self._clock()
+        request = self._request(snapshot, spot, hole, manners)
         with self._thinking():
             final = await self._fill(request)
         if isinstance(final, Silence):
