@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from midfill.inference.postprocess.around import FAR, Around, Drop
+from midfill.inference.postprocess.doubled_space import without_doubled_space
+from midfill.inference.postprocess.indentation_style import in_style_of_document
 from midfill.inference.postprocess.leaked_markers import without_leaked_markers
+from midfill.inference.postprocess.repeated_prefix import no_repeated_prefix
 from midfill.inference.postprocess.repeated_suffix import without_repeated_suffix
 from midfill.inference.postprocess.repetition import without_repetition
+from midfill.inference.postprocess.scope import within_scope
 from midfill.inference.postprocess.syntax_gate import keeps_syntax
 from midfill.inference.postprocess.trailing_space import without_trailing_space
 from midfill.inference.postprocess.trifles import no_trifle
@@ -21,7 +25,11 @@ if TYPE_CHECKING:
 RULES: dict[str, Rule] = {
     "leaked_markers": without_leaked_markers,
     "repetition": without_repetition,
+    "indentation_style": in_style_of_document,
+    "scope": within_scope,
     "repeated_suffix": without_repeated_suffix,
+    "repeated_prefix": no_repeated_prefix,
+    "doubled_space": without_doubled_space,
     "trailing_space": without_trailing_space,
     "trifles": no_trifle,
     "syntax_gate": keeps_syntax,
