@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import known_session_faults as faults
 from edited_text import EditedText
 from message_pipe import Incoming, Message, Outgoing
 from pygls.io_ import run_async
@@ -66,6 +67,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Filling:
+    """A command that fills a range in place.
+
+    Attributes:
+        selected: what the range has, in units.
+    """
+
+    uri: str
+    selected: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A suggestion that can be taken while its document is as it was."""
 
@@ -81,10 +94,10 @@ class Window:
     """What the editor has; the parts that tests look at."""
 
     documents: dict[str, Shown] = field(default_factory=dict)
-    pending: dict[int, Question | str] = field(default_factory=dict)
+    pending: dict[int, Question | Filling | str] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     asked_for_settings: list[Message] = field(default_factory=list)
-    other_requests: list[Message] = field(default_factory=list)
+    wanted_edits: list[tuple[Message, Shown | None]] = field(default_factory=list)
     answers: int = 0
     suggestions: int = 0
     messages: list[str] = field(default_factory=list)
@@ -132,7 +145,7 @@ class SimulatedEditor:
     def notify(self, method: str, params: object) -> None:
         self._send({"method": method, "params": params})
 
-    def request(self, method: str, params: object, question: Question | str = "") -> int:
+    def request(self, method: str, params: object, question: Question | Filling | str = "") -> int:
         """Ask something; the answer is counted and looked at when it comes."""
         self._ids += 1
         self.window.pending[self._ids] = question or method
@@ -201,6 +214,31 @@ class SimulatedEditor:
             question,
         )
 
+    def fill(self, uri: str, start: int, end: int) -> int:
+        """Have a range filled in place."""
+        text = self.window.documents[uri].text
+        where = {"start": text.position(start), "end": text.position(end)}
+        parameters = {"command": "midfill.fillRange", "arguments": [uri, where]}
+        filling = Filling(uri, text.units[start:end])
+        return self.request("workspace/executeCommand", parameters, filling)
+
+    def make_edit(self) -> None:
+        """Make the edit that the server has asked for first, if its document is as it was then."""
+        message, wanted = self.window.wanted_edits.pop(0)
+        [(uri, edits)] = message["params"]["edit"]["changes"].items()
+        made = wanted is not None and self.window.documents.get(uri) == wanted
+        self.answer(message, {"applied": made})
+        if wanted is not None and made:
+            place = wanted.text.place
+            changes = [
+                (place(edit["range"]["start"]), place(edit["range"]["end"]), edit["newText"])
+                for edit in edits
+            ]
+            self.change(uri, changes[::-1])
+
+    def refuse_edit(self) -> None:
+        self.answer(self.window.wanted_edits.pop(0)[0], {"applied": False})
+
     def hide(self, uri: str) -> None:
         """The server knows by the next message that nothing may be seen of a document."""
         if shown := self.window.documents.get(uri):
@@ -227,8 +265,12 @@ class SimulatedEditor:
                 self.window.asked_for_settings.append(message)
             case "client/registerCapability" | "window/workDoneProgress/create":
                 self.answer(message, None)
-            case _:
-                self.window.other_requests.append(message)
+            case "workspace/applyEdit":
+                [uri] = message["params"]["edit"]["changes"]
+                self.window.wanted_edits.append((message, self.handled.get(uri)))
+                self._look_at_edit(message["params"]["edit"])
+            case other:
+                raise AssertionError(f"the server asks for {other}")
 
     def _hear_answer(self, message: Message) -> None:
         assert message["id"] in self.window.pending, "answered twice, or never asked"
@@ -267,6 +309,20 @@ class SimulatedEditor:
         if question.inline:
             offer = Offer(shown, start, end, text, item.get("command"))
             self.window.offers[question.uri] = offer
+
+    def _look_at_edit(self, edit: Message) -> None:
+        """An edit is one that somebody waits for, and replaces what had been selected."""
+        [(uri, changes)] = edit["changes"].items()
+        fillings = [one for one in self.window.pending.values() if isinstance(one, Filling)]
+        shown = self.handled.get(uri)
+        assert shown is not None, "an edit of a document that is closed by now"
+        assert not shown.hidden, "an edit of a document that must not be seen"
+        for change in changes:
+            start, end = (shown.text.place(change["range"][side]) for side in ("start", "end"))
+            selected = shown.text.units[start:end]
+            waited_for = Filling(uri, selected) in fillings
+            assert waited_for or faults.CANCELLED_COMMANDS_GO_ON, "an edit that nobody waits for"
+            assert any(plain(change["newText"]) == plain(one.text) for one in self.engine.given)
 
     def _look_at_place(self, question: Question, shown: Shown, start: int, end: int) -> None:
         if question.popup is None:

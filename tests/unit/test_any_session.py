@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from urllib.parse import unquote
 
+import known_session_faults as faults
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -289,15 +290,13 @@ class Session(RuleBasedStateMachine):
         """With the engine's and the editor's answers, and time, nothing is left to do."""
         editor = self.editor
         self.go_on(None)
-        while editor.window.asked_for_settings or editor.window.other_requests:
-            while editor.window.asked_for_settings:
-                editor.refuse(editor.window.asked_for_settings.pop())
-            while editor.window.other_requests:
-                editor.answer(editor.window.other_requests.pop(), {"applied": False})
-            self.go_on(None)
         if editor.server.link:
             self.loop.call_soon(editor.engine.be, EngineState.READY)
-        for _ in range(3):
+        for _ in range(4):
+            while editor.window.asked_for_settings:
+                editor.refuse(editor.window.asked_for_settings.pop())
+            while editor.window.wanted_edits:
+                editor.refuse_edit()
             editor.engine.release()
             self.go_on(LONG_ENOUGH)
         self.no_fault_was_found()
@@ -334,7 +333,12 @@ class Session(RuleBasedStateMachine):
         editor = self.editor
         besides = [editor, self, self.loop, editor.engine, self.serving]
         found = reachable_matches(editor.server, MARKER, besides)
-        kept = {marker: way for marker, way in found.items() if marker in editor.hidden}
+        kept = {
+            marker: way
+            for marker, way in found.items()
+            if marker in editor.hidden
+            and not (faults.EXPIRED_SUGGESTIONS_STAY and "SuggestionCache" in way)
+        }
         assert not kept, f"text of a hidden document is kept: {kept}"
 
     # Documents
@@ -528,6 +532,25 @@ class Session(RuleBasedStateMachine):
         text = editor.window.documents[uri].text
         editor.ask(uri, text.position(len(text.units)))
         self.touched(uri)
+        self.go_on(then)
+
+    @precondition(lambda self: self.editor.window.documents)
+    @rule(number=PLACES, one=PLACES, other=PLACES, cancel=st.booleans(), then=THEN)
+    def fill(self, number: int, one: int, other: int, cancel: bool, then: float | None) -> None:
+        shown = self.one_of_the_documents(number)
+        places = [at for at in shown.text.places() if at >= shown.head]
+        start, end = sorted((places[one % len(places)], places[other % len(places)]))
+        request = self.editor.fill(shown.uri, start, end)
+        self.touched(shown.uri)
+        self.go_on(then)
+        if cancel:
+            self.editor.cancel(request)
+            self.go_on(then)
+
+    @precondition(lambda self: self.editor.window.wanted_edits)
+    @rule(then=THEN)
+    def make_an_edit(self, then: float | None) -> None:
+        self.editor.make_edit()
         self.go_on(then)
 
     # What else a user does
