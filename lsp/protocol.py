@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -49,6 +50,24 @@ class MidfillProtocol(LanguageServerProtocol):
         )
         return result
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:
+        """As in pygls, which trips over futures that go while it goes through them."""
+        if handler := self.fm.features.get(types.SHUTDOWN):
+            yield handler, args, None
+        current = self.msg_id
+        for msg_id, future in [*self._request_futures.items()]:
+            if msg_id != current and not future.done():
+                future.cancel()
+        self._shutdown = True
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:
+        """As in pygls, where commands go on after the client has cancelled them."""
+        handler, args, kwargs = next(super().lsp_workspace__execute_command(params))
+        result = handler(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
     def _execute_handler(
         self,
         msg_id: str | int,
@@ -72,6 +91,10 @@ class MidfillProtocol(LanguageServerProtocol):
     ) -> None:
         """As in pygls, which keeps for ever what type the answer to a refused request had had."""
         self._result_types.pop(msg_id, None)
+        waiting = self._request_futures.get(msg_id)
+        if waiting is not None and waiting.cancelled():  # pygls would try to set its result
+            del self._request_futures[msg_id]
+            return
         super()._handle_response(msg_id, result, error)
 
     def _send_response(

@@ -87,6 +87,7 @@ class SuggestionCache:
 
     def forget(self, uri: str) -> None:
         """The document is closed, or must not be seen any more."""
+        self._entries.expire()  # expired ones are kept, and not gone through
         for key in [key for key in self._entries if key[0] == uri]:
             del self._entries[key]
 
