@@ -51,7 +51,7 @@ class MidfillProtocol(LanguageServerProtocol):
         return result
 
     @lsp_method(types.SHUTDOWN)
-    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:
+    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:  # noqa: ANN401
         """As in pygls, which trips over futures that go while it goes through them."""
         if handler := self.fm.features.get(types.SHUTDOWN):
             yield handler, args, None
@@ -62,7 +62,9 @@ class MidfillProtocol(LanguageServerProtocol):
         self._shutdown = True
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
-    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:
+    async def lsp_workspace__execute_command(  # type: ignore[override]
+        self, params: types.ExecuteCommandParams
+    ) -> object:
         """As in pygls, where commands go on after the client has cancelled them."""
         handler, args, kwargs = next(super().lsp_workspace__execute_command(params))
         result = handler(*args, **kwargs)
