@@ -31,7 +31,7 @@ from midfill.inference.evaluation.arms.asking import window_of
 from midfill.inference.evaluation.intervals import row_mean
 from midfill.inference.evaluation.problems import HoleKind
 from midfill.inference.evaluation.self_suite import cut_holes
-from midfill.inference.models.loading import load_model
+from midfill.inference.models.loading import load_embedded
 from midfill.inference.progress import nobody_listens
 from midfill.inference.prompt import Windows, build_prompt
 from midfill.inference.syntax.grammars import grammar_for
@@ -292,7 +292,7 @@ def main() -> None:
                 print(f"=== {hole.problem.name}: {hole.problem.gold!r}")
                 print(*(f"--- {file.path}\n{file.text}" for file in context), sep="\n")
             return
-        loaded = load_model("embedded", torch.device("cpu"), nobody_listens)
+        loaded = load_embedded(torch.device("cpu"), nobody_listens)
         started = time.monotonic()
         for number, hole in enumerate(holes, 1):
             done = {row.arm for row in rows if row.hole == hole.problem.name}

@@ -27,7 +27,7 @@ from midfill.inference.evaluation.intervals import row_mean
 from midfill.inference.evaluation.sampling import spread_sample
 from midfill.inference.evaluation.self_suite import read_self_suite
 from midfill.inference.healing import Healing
-from midfill.inference.models.loading import LoadedModel, load_model
+from midfill.inference.models.loading import LoadedModel, load_embedded
 from midfill.inference.progress import nobody_listens
 from midfill.inference.prompt import Windows, build_prompt, prefix_window_start
 from midfill.inference.tokenizer import Tokenizer
@@ -283,7 +283,7 @@ def main() -> None:
     given = parser.parse_args()
     corpus = shuffled(read_self_suite(given.corpus, given.seed), given.holes, given.seed)
     human = shuffled(read_suite(SINGLE_LINE, given.humaneval), given.holes, given.seed)
-    loaded = load_model("embedded", torch.device("cpu"), nobody_listens)
+    loaded = load_embedded(torch.device("cpu"), nobody_listens)
     windows = replace(Windows(), prefix=given.prefix, suffix=64)
     rows: list[Row] = []
     started = time.monotonic()

@@ -196,10 +196,10 @@ def measure_model() -> tuple[float, float]:
     What everything above is made of, measured in the same run since machines differ and vary.
     """
     from midfill.inference.canvas import verifying_canvas
-    from midfill.inference.models.loading import load_model
+    from midfill.inference.models.loading import load_embedded
     from midfill.inference.progress import nobody_listens
 
-    model = load_model("embedded", torch.device("cpu"), nobody_listens).model
+    model = load_embedded(torch.device("cpu"), nobody_listens).model
     tokens = list(range(1000, 1500))
     encoding, stepping = [], []
     for _ in range(3):

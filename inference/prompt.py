@@ -12,7 +12,7 @@ moves away, the prefix window because its start moves only in large steps at lin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from midfill.inference.healing import partial_piece
 
@@ -82,7 +82,13 @@ def build_prompt(
     return Prompt(tokens, piece.encode())
 
 
-def prefix_window_start(tokenizer: Tokenizer, prefix: str, budget: int) -> int:
+class OffsetTokenizer(Protocol):
+    """A tokenizer that says which characters each token stands for."""
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]: ...
+
+
+def prefix_window_start(tokenizer: OffsetTokenizer, prefix: str, budget: int) -> int:
     """Where the prefix window starts, as an offset into ``prefix``.
 
     The earliest anchor that leaves at most ``budget`` tokens. Anchors stand about every thousand

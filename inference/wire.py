@@ -108,6 +108,10 @@ class Stop(StrEnum):
     LIKELY_END = "likely-end"
     TOKEN_LIMIT = "token-limit"
     DEADLINE = "deadline"
+    FILLED = "filled"
+    """No slot of the canvas is unknown any more; the model sees what follows and led up to it."""
+    REFUSED = "refused"
+    """The answer is not of the form that was asked for; nothing of it is used."""
 
 
 class Draft(WireModel):

@@ -54,6 +54,21 @@ def eval_suite(
         bool,
         typer.Option("--baselines", help="Compare with the base model without its canvas."),
     ] = False,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare",
+            metavar="OPTION",
+            help="Fill with every value of a big model's option, such as suffix or sampler.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="D", help="A torch device, such as cpu or cuda.", show_default=False
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
     out: Annotated[
         Path | None,
@@ -79,9 +94,9 @@ def eval_suite(
     Programs run shut in, without a network or your files; where that cannot be had, nothing is run.
     """
     from midfill.inference.evaluation.suites import FUNCTIONAL, read_problems, suite_name
-    from midfill.inference.models.catalog import catalog_entry
+    from midfill.inference.models.reference import model_reference
 
-    suite, model = suite_name(suite), catalog_entry(model).name
+    suite, model = suite_name(suite), model_reference(model).name
     from midfill.inference.evaluation.sampling import spread_sample
 
     problems = spread_sample(read_problems(suite, data, seed), limit, seed)
@@ -103,17 +118,19 @@ def eval_suite(
         seed=seed,
         limit=limit,
         baselines=baselines,
+        compare=compare,
         mechanisms=sandbox.mechanisms if sandbox else None,
     )
     record = Record(out or _place(run), run, restart_if_complete=out is None)
-    engine = Engine(model)
+    engine = Engine(model, device)
     if len(record.rows) < len(problems):
         if record.rows:
             print(f"going on with {record.path}", file=sys.stderr)
         with progress_view() as listener:
             engine.load(listener)
         with _Showing() as show:
-            rows = evaluate(problems, arms_of(engine, baselines=baselines), sandbox, record, show)
+            arms = arms_of(engine, baselines=baselines, compare=compare)
+            rows = evaluate(problems, arms, sandbox, record, show)
     else:
         rows = [record.rows[problem.name] for problem in problems]
     _print(report(run, rows), record.path, as_json=as_json)

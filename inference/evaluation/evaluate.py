@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from midfill.inference.downloads.verified_file import fingerprint
+from midfill.inference.errors import UsageError
 from midfill.inference.evaluation.arms.left_to_right import LeftToRight
 from midfill.inference.evaluation.arms.midfill import Midfill
 from midfill.inference.evaluation.arms.oracle_length import OracleLength
 from midfill.inference.evaluation.arms.own_text import OwnText
 from midfill.inference.evaluation.arms.prefix_suffix_middle import PrefixSuffixMiddle
+from midfill.inference.evaluation.arms.variants import variants
 from midfill.inference.evaluation.rows import make_row
+from midfill.inference.fillers.embedded import EmbeddedFiller
 from midfill.inference.models.catalog import catalog_entry
 from midfill.inference.models.embedded.end_head import END_HEAD
+from midfill.inference.models.reference import EMBEDDED, Place, model_reference
 from midfill.inference.version import version
 
 if TYPE_CHECKING:
@@ -44,15 +49,25 @@ class Advance:
     seconds_left: float | None
 
 
-def arms_of(engine: Engine, *, baselines: bool) -> tuple[Arm, ...]:
+def arms_of(engine: Engine, *, baselines: bool, compare: str | None = None) -> tuple[Arm, ...]:
     """All arms of a run, ours first.
 
     Args:
         engine: loaded.
         baselines: whether there are any besides the engine's own fills.
+        compare: an option of a big model; an arm for each of its other values.
+
+    Raises:
+        UsageError: the model has no baselines, or no such option.
     """
-    loaded = engine._loaded
-    assert loaded is not None
+    filler = engine.filler
+    if not isinstance(filler, EmbeddedFiller):
+        if baselines:
+            raise UsageError("--baselines are those of the embedded model; this one has none")
+        return (Midfill(engine, None), *variants(engine, compare))
+    if compare:
+        raise UsageError(f"the embedded model has no option {compare!r} to compare")
+    loaded = filler.loaded
     own = OwnText(loaded)
     ours: tuple[Arm, ...] = (Midfill(engine, own), OracleLength(loaded.tokenizer, own))
     return (*ours, LeftToRight(loaded), PrefixSuffixMiddle(loaded)) if baselines else ours
@@ -66,24 +81,36 @@ def describe_run(
     seed: int,
     limit: int | None,
     baselines: bool,
+    compare: str | None,
     mechanisms: Sequence[str] | None,
 ) -> dict[str, Any]:
     """What makes a run what it is: only rows of the same run belong together."""
     return {
         "suite": suite,
         "model": model,
-        "adapter": fingerprint(catalog_entry(model).adapter.path).sha256,
-        "end_head": fingerprint(END_HEAD).sha256,
+        **_weights(model),
         "version": version(),
         "seed": seed,
         "limit": limit,
         "baselines": baselines,
+        "compare": compare,
         "sandbox": None if mechanisms is None else list(mechanisms),
         "problems": len(problems),
         "problems_sha256": hashlib.sha256(
             repr(list(problems)).encode(errors="replace")
         ).hexdigest(),
     }
+
+
+def _weights(model: str) -> dict[str, Any]:
+    """What tells one set of weights from another."""
+    if model == EMBEDDED:
+        adapter = fingerprint(catalog_entry(model).adapter.path).sha256
+        return {"adapter": adapter, "end_head": fingerprint(END_HEAD).sha256}
+    reference = model_reference(model)
+    if reference.place is not Place.FOLDER:
+        return {"weights": reference.location}
+    return {"weights": fingerprint(Path(reference.location) / "config.json").sha256}
 
 
 def evaluate(

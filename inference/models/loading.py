@@ -1,16 +1,14 @@
-"""From a model's name to a model in memory."""
+"""The embedded model in memory, with all that belongs to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from midfill.inference.calibration_file import read_calibration
 from midfill.inference.canvas import first_canvas, verifying_canvas
-from midfill.inference.errors import UsageError
 from midfill.inference.healing import Vocabulary
+from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
@@ -22,12 +20,12 @@ from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    import torch
+
     from midfill.inference.confidence import Calibration
     from midfill.inference.models.embedded.end_head import EndHead
     from midfill.inference.models.interface import DenoisingModel
     from midfill.inference.progress import ProgressListener
-
-EMBEDDED = "embedded"
 
 MASKS = 3
 """Guesses made at each step: with three, a canvas has 16 slots."""
@@ -35,7 +33,7 @@ MASKS = 3
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model and what belongs to it."""
+    """The model, and what its fills are made with."""
 
     model: DenoisingModel
     tokenizer: Tokenizer
@@ -45,24 +43,12 @@ class LoadedModel:
     calibration: Calibration | None = None
 
 
-def model_name(name: str) -> str:
-    """The name of a model that can be loaded.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name != EMBEDDED:
-        raise UsageError(f"there is no model {name!r}; this version knows: {EMBEDDED}")
-    return name
-
-
-def load_model(name: str, device: torch.device, listener: ProgressListener) -> LoadedModel:
-    """Load a model, pulling its weights first where they are missing.
+def load_embedded(device: torch.device, listener: ProgressListener) -> LoadedModel:
+    """Load the embedded model, pulling its weights first where they are missing.
 
     Raises:
         MidfillError: the weights cannot be had, or are damaged.
     """
-    assert name == EMBEDDED
     files = ensure_files(listener)
     listener(Progress("loading the embedded model"))
     architecture = Architecture()
@@ -85,13 +71,6 @@ def load_model(name: str, device: torch.device, listener: ProgressListener) -> L
     )
     _warm_up(loaded)
     return loaded
-
-
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it, else float32, which is slower but never wrong."""
-    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
-        return torch.float32
-    return torch.bfloat16
 
 
 def _warm_up(loaded: LoadedModel) -> None:

@@ -13,12 +13,12 @@ from midfill.inference.devices import torch_device
 from midfill.inference.downloads.cache_folder import cache_folder, disk_errors, make_folder
 from midfill.inference.downloads.folder_lock import sole_use
 from midfill.inference.memory_errors import memory_errors
+from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import assemble_adapter, read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.files import ensure_files
 from midfill.inference.models.embedded.weights import assemble_base, read_tensors
-from midfill.inference.models.loading import fastest_dtype
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
 from midfill.inference.training.checkpoint import NAME

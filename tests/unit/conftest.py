@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from midfill.inference.engine import Engine
     from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.embedded.model import EmbeddedModel
@@ -51,3 +53,14 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
     )
     adapter = read_adapter(embedded_files.adapter)
     return EmbeddedModel(Weights.assemble(assembled, adapter, Architecture()))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny models: threads would only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

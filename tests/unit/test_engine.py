@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from midfill.inference.engine import Engine
 from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory, UsageError
+from midfill.inference.fillers.embedded import EmbeddedFiller
 from midfill.inference.wire import Draft, Extent, Final, HoleSpan, InfillRequest, Limits, Stop
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ HOLE = "▮"
 
 @pytest.fixture(autouse=True)
 def nothing_cached(engine: Engine) -> None:
-    engine._contexts.clear()
+    engine.forget()
 
 
 def split(source: str) -> tuple[str, str]:
@@ -138,7 +139,7 @@ def test_typing_something_else_is_answered_as_if_nothing_had_been_believed(engin
     final(engine, request(SOURCE))
     other = request(SOURCE.replace(HOLE, "le▮"))
     believing = final(engine, other)
-    engine._contexts.clear()
+    engine.forget()
     assert believing.text == final(engine, other).text
 
 
@@ -159,7 +160,7 @@ def test_alternatives_are_distinct_and_begin_with_the_greedy_fill(engine: Engine
 
 def test_the_outcome_does_not_depend_on_what_is_cached(engine: Engine) -> None:
     warm = final(engine, request(SOURCE, n=2))
-    engine._contexts.clear()
+    engine.forget()
     cold = final(engine, request(SOURCE, n=2))
     assert cold.cache.hit_tokens == 0
     assert cold.text == warm.text
@@ -227,12 +228,13 @@ def test_out_of_memory_drops_the_caches_and_says_so(
     def no_memory(*_: object) -> Callable[[], None]:
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")
 
-    assert engine._loaded is not None
+    filler = engine.filler
+    assert isinstance(filler, EmbeddedFiller)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._loaded.model, "denoise", no_memory)
+        patch.setattr(filler.loaded.model, "denoise", no_memory)
         with pytest.raises(OutOfMemory, match="not enough memory"):
             list(engine.infill(request(SOURCE)))
-    assert len(engine._contexts) == 0
+    assert len(filler.contexts) == 0
     assert final(engine, request(SOURCE)).text
 
 

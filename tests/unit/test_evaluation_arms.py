@@ -19,6 +19,7 @@ from midfill.inference.evaluation.evaluate import arms_of
 from midfill.inference.evaluation.problems import HoleKind, Problem
 from midfill.inference.evaluation.rows import make_row
 from midfill.inference.evaluation.sandbox.isolation import NoIsolation, open_sandbox
+from midfill.inference.fillers.embedded import EmbeddedFiller
 from midfill.inference.wire import Extent
 from midfill.lsp.eval_command import eval_suite
 
@@ -77,8 +78,9 @@ def test_one_row_is_filled_by_all_arms_and_run(engine: Engine) -> None:
 
 
 def test_greedy_text_is_the_same_however_far_it_is_written(engine: Engine) -> None:
-    loaded = engine._loaded
-    assert loaded is not None
+    filler = engine.filler
+    assert isinstance(filler, EmbeddedFiller)
+    loaded = filler.loaded
     prompt = loaded.tokenizer.encode(PROMPT)
 
     text, other = GreedyText(loaded, prompt), GreedyText(loaded, prompt)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Midfill:
     """The engine's own fill.
 
-    The engine does not hand out how many guesses held, so that is taken from the same greedy text
-    written once more, outside the time that is measured.
+    The engine does not hand out how many of the embedded model's guesses held, so that is taken
+    from the same greedy text written once more, outside the time that is measured.
     """
 
     name = "midfill"
 
-    def __init__(self, engine: Engine, own: OwnText) -> None:
+    def __init__(self, engine: Engine, own: OwnText | None) -> None:
         self._engine, self._own = engine, own
 
     def fill(self, problem: Problem) -> Filled:
@@ -34,8 +34,11 @@ class Midfill:
                 final = event
         if final is None:
             raise EngineUnavailable("the engine ended without an answer")
-        text, _ = self._own.of(problem)
-        text.reach(final.tokens)
+        accepted: tuple[int, ...] = ()
+        if self._own is not None:
+            text, _ = self._own.of(problem)
+            text.reach(final.tokens)
+            accepted = text.accepted(final.tokens)
         return Filled(
             text=final.text,
             tokens=final.tokens,
@@ -43,5 +46,5 @@ class Midfill:
             ms=final.ms.total - final.ms.load,
             log_probabilities=final.log_probabilities,
             stop=final.stop,
-            accepted=text.accepted(final.tokens),
+            accepted=accepted,
         )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import Adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.sampler_head import SamplerHead
 from midfill.inference.models.embedded.weights import Weights, assemble_base, read_tensors
-from midfill.inference.models.loading import fastest_dtype
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,206 @@
+"""The embedded model's way to fill: guesses behind the cursor, verified in the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from midfill.inference.choosing import chooser
+from midfill.inference.errors import Cancelled, UsageError
+from midfill.inference.fillers.attempts import attempts, shown_if
+from midfill.inference.fillers.hole_text import HoleText, hole_text
+from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
+from midfill.inference.prefix_cache import PrefixCache
+from midfill.inference.prompt import Prompt, build_prompt
+from midfill.inference.prompt_view import shown_prompt
+from midfill.inference.stopping import Surroundings
+from midfill.inference.text.line_breaks import in_document
+from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from midfill.inference.context_cache import ContextCache
+    from midfill.inference.fillers.filler import Run
+    from midfill.inference.models.interface import CanvasPredictions
+    from midfill.inference.models.loading import LoadedModel
+    from midfill.inference.models.options import Options
+    from midfill.inference.stopwatch import Stopwatch
+    from midfill.inference.wire_prompt import ShownPrompt
+
+CACHE_BYTES = 48 * 2**20
+"""What the caches of all documents may hold; about 13 MB each with full windows."""
+
+ENCODE_CHUNK = 256
+"""Tokens encoded between two looks at whether the request is still wanted."""
+
+SPARE_ROOM = 160
+"""Slots kept free behind a new context, for its middle and for what is typed next."""
+
+MOST_BELIEVED = 16
+"""Tokens of the last middle that are verified in one step while it may still hold."""
+
+SUFFIX_START = 200
+"""Characters of the suffix that the end head looks at, at most."""
+
+
+class EmbeddedFiller:
+    """A `Filler` with the embedded model.
+
+    Attributes:
+        loaded: the model and what belongs to it.
+        contexts: what is encoded of the documents worked on.
+    """
+
+    def __init__(self, loaded: LoadedModel, name: str) -> None:
+        self.loaded = loaded
+        self.contexts = PrefixCache(CACHE_BYTES)
+        self._name = name
+
+    def with_options(self, options: Options) -> EmbeddedFiller:
+        raise UsageError("the embedded model takes no options")
+
+    def forget(self) -> None:
+        self.contexts.clear()
+
+    def shrink(self) -> bool:
+        return False  # the canvas is as small as it gets
+
+    def close(self) -> None:
+        pass
+
+    def prompt(self, request: InfillRequest) -> ShownPrompt:
+        laid_out = _lay_out(self.loaded, request)
+        return shown_prompt(self.loaded.tokenizer, laid_out.prompt, self._name)
+
+    def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
+        loaded = self.loaded
+        laid_out = _lay_out(loaded, request)
+        text = laid_out.text
+        prompt = laid_out.prompt
+        task = Task(
+            text.prefix,
+            text.suffix,
+            text.replaced,
+            request.hole.extent,
+            prompt.owed,
+            request.limits.tokens,
+            run.deadline,
+        )
+        cache, believed = self.contexts.take(
+            prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
+        )
+        hits = len(cache)
+        if request.temperature > 0:
+            believed = []  # written by chance, and not to be repeated by it
+        doubts = _end_doubts(loaded, task)
+        try:
+            _encode_all_but_last_chunk(loaded, cache, prompt.tokens, run.cancelled)
+            fills: list[Fill] = []
+            for temperature, seed in attempts(request):
+                attempt = _watched(
+                    fill_hole(
+                        loaded.model,
+                        loaded.vocabulary,
+                        cache,
+                        prompt.tokens[len(cache) :],
+                        task,
+                        choose=chooser(temperature, seed),
+                        masks=loaded.masks,
+                        believed=believed[:MOST_BELIEVED],
+                        cancelled=run.cancelled,
+                        doubts=doubts,
+                        calibration=loaded.calibration,
+                    ),
+                    run.watch,
+                )
+                fill = yield from shown_if(attempt, not fills)
+                if fill is None:
+                    raise Cancelled("the request was cancelled")
+                if not fills or _is_new(fill, fills):
+                    fills.append(fill)
+                if len(fills) == request.n or monotonic() >= run.deadline:
+                    break
+                cache.crop(len(prompt.tokens) - 1)
+                believed = []
+            cache.believe([*prompt.tokens, *fills[0].written])
+        finally:
+            self.contexts.put(cache)
+        best = fills[0]
+        yield Final(
+            text=in_document(best.text, text.line_break),
+            alternatives=tuple(in_document(fill.text, text.line_break) for fill in fills[1:]),
+            confidence=best.confidence,
+            log_probabilities=tuple(round(value, 6) for value in best.log_probabilities),
+            stop=best.stop,
+            model=self._name,
+            tokens=len(best.written),
+            steps=best.steps,
+            ms=run.watch.figures(),
+            cache=CacheFigures(hit_tokens=hits, new_tokens=len(prompt.tokens) - hits),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """A request's text, and the prompt that is made of it."""
+
+    text: HoleText
+    prompt: Prompt
+
+
+def _lay_out(loaded: LoadedModel, request: InfillRequest) -> _LaidOut:
+    text = hole_text(request)
+    prompt = build_prompt(loaded.tokenizer, text.prefix, text.suffix, request.context)
+    return _LaidOut(text, prompt)
+
+
+def _encode_all_but_last_chunk(
+    loaded: LoadedModel, cache: ContextCache, tokens: Sequence[int], cancelled: Callable[[], bool]
+) -> None:
+    """Encode what is new, but leave a last chunk of at least one token for the first step."""
+    while len(tokens) - len(cache) > ENCODE_CHUNK:
+        if cancelled():
+            raise Cancelled("the request was cancelled")
+        loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
+
+
+def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:
+    """Who says where a middle of several lines may have ended; the end of one line is plain."""
+    head = loaded.end_head
+    if head is None or not task.extent.several_lines or not task.suffix.strip():
+        return None
+    tokens = loaded.tokenizer.encode(task.suffix[:SUFFIX_START])
+    around = Surroundings.of(task.prefix, task.suffix, task.extent, task.replaced)
+    in_line = bool(around.line_after.strip())
+
+    def chances(predictions: CanvasPredictions) -> tuple[float, ...]:
+        states, logits = predictions.known_states, predictions.logits
+        return tuple(head.probability(states, logits, tokens, in_line=in_line).tolist())
+
+    return EndDoubts(chances, head.bars)
+
+
+def _is_new(fill: Fill, fills: Sequence[Fill]) -> bool:
+    """Whether a fill is whole and shows something that no other does.
+
+    White space around it does not count.
+    """
+    shown = fill.text.strip()
+    whole = fill.stop is not Stop.DEADLINE
+    return whole and bool(shown) and shown not in {other.text.strip() for other in fills}
+
+
+def _watched(
+    fill: Generator[Draft, None, Fill | None], watch: Stopwatch
+) -> Generator[Draft, None, Fill | None]:
+    """Note when steps are done."""
+    try:
+        while True:
+            draft = next(fill)
+            watch.note_step()
+            yield draft
+    except StopIteration as end:
+        finished: Fill | None = end.value
+        return finished

@@ -1,0 +1,71 @@
+"""What the engine needs of a model in memory, in whichever way it fills holes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from midfill.inference.models.options import Options
+    from midfill.inference.stopwatch import Stopwatch
+    from midfill.inference.wire import Draft, Final, InfillRequest
+    from midfill.inference.wire_prompt import ShownPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One request on its way.
+
+    Attributes:
+        deadline: on the `time.monotonic` clock; then the best finished part is sent.
+        watch: told when steps are done.
+        cancelled: asked between denoising steps.
+    """
+
+    deadline: float
+    watch: Stopwatch
+    cancelled: Callable[[], bool]
+
+
+class Filler(Protocol):
+    """A model and its caches."""
+
+    def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
+        """A draft after each denoising step, then the final fill.
+
+        Raises:
+            Cancelled: ``run.cancelled`` said so.
+            InvalidText: the text has no UTF-8 form.
+            OutOfMemory: the request does not fit.
+        """
+        ...
+
+    def prompt(self, request: InfillRequest) -> ShownPrompt:
+        """What the model would be given for a request; nothing is filled.
+
+        Raises:
+            InvalidText: the text has no UTF-8 form.
+        """
+        ...
+
+    def with_options(self, options: Options) -> Filler:
+        """The same model in memory, filling in another way.
+
+        Raises:
+            UsageError: the model has no use for these options.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Let go of everything that is kept for the next request."""
+        ...
+
+    def shrink(self) -> bool:
+        """Work with a smaller canvas from now on; False if it is the smallest already."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is not memory, such as connections."""
+        ...

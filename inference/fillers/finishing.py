@@ -1,0 +1,107 @@
+"""From what a model that sees both sides wrote in a hole to what is handed back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp
+from typing import TYPE_CHECKING
+
+from midfill.inference.stopping import Surroundings, find_end, finished_part
+from midfill.inference.text.line_breaks import in_document
+from midfill.inference.text.seam import end_lines
+from midfill.inference.wire import CacheFigures, Extent, Final, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from midfill.inference.fillers.hole_text import HoleText
+    from midfill.inference.stopwatch import Stopwatch
+
+CUT_SHORT = (Stop.DEADLINE, Stop.TOKEN_LIMIT)
+"""What ends a middle before it is finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """What stands in a hole.
+
+    Attributes:
+        text: with ``\\n`` line breaks.
+        stop: why it ended.
+        tokens: that were written.
+        steps: forward passes that it took.
+        log_probabilities: of the tokens, when they were accepted, under the model's own
+            distribution at temperature 1; nats. Empty where they are not known.
+    """
+
+    text: str
+    stop: Stop
+    tokens: int
+    steps: int
+    log_probabilities: tuple[float, ...] = ()
+
+
+def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
+    """Cut a middle where a rule ends it, and have it meet what stands behind it.
+
+    A model that sees the suffix leads up to it by itself. What is cut off is a repetition of the
+    suffix, a line too many, and what a limit left half written.
+    """
+    around = Surroundings.of(text.prefix, text.suffix, extent, text.replaced)
+    written, stop = middle.text, middle.stop
+    if ending := find_end(written, around, extent):
+        written, stop = written[: ending.at], ending.stop
+    elif stop in CUT_SHORT:
+        written = finished_part(written, extent)
+    if stop is Stop.REFUSED:
+        written = ""
+    if not around.line_after.strip() and stop is not Stop.REST_OF_LINE:
+        written = end_lines(written, with_break=around.brings_break)
+    elif extent is Extent.LINE:
+        written = written.partition("\n")[0]
+    return replace(middle, text=written, stop=stop)
+
+
+def certainty(log_probabilities: Sequence[float]) -> float:
+    """The geometric mean of the tokens' probabilities; 0 if there are none."""
+    if not log_probabilities:
+        return 0.0
+    return min(1.0, exp(sum(log_probabilities) / len(log_probabilities)))
+
+
+def is_new(middle: Middle, others: Sequence[Middle]) -> bool:
+    """Whether a middle is whole and shows something that no other does, blanks around it apart."""
+    shown = middle.text.strip()
+    whole = middle.stop not in (Stop.DEADLINE, Stop.REFUSED)
+    return whole and bool(shown) and shown not in {other.text.strip() for other in others}
+
+
+def final_of(
+    middles: Sequence[Middle],
+    text: HoleText,
+    model: str,
+    watch: Stopwatch,
+    cache: CacheFigures,
+) -> Final:
+    """The answer to a request.
+
+    Args:
+        middles: finished; the first is the fill, the others are its alternatives.
+        text: around the hole.
+        model: its name.
+        watch: the request's.
+        cache: how much of the context was encoded already.
+    """
+    best = middles[0]
+    return Final(
+        text=in_document(best.text, text.line_break),
+        alternatives=tuple(in_document(other.text, text.line_break) for other in middles[1:]),
+        confidence=certainty(best.log_probabilities) if best.text.strip() else 0.0,
+        log_probabilities=tuple(round(value, 6) for value in best.log_probabilities),
+        stop=best.stop,
+        model=model,
+        tokens=best.tokens,
+        steps=best.steps,
+        ms=watch.figures(),
+        cache=cache,
+    )
