@@ -1,0 +1,288 @@
+"""The way of fully bidirectional models: a canvas in place, between prefix and suffix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import torch
+
+from midfill.inference.captured_steps import CapturedSteps
+from midfill.inference.errors import Cancelled, UsageError
+from midfill.inference.fillers.attempts import attempts, shown_if
+from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
+from midfill.inference.fillers.hole_text import HoleText, hole_text
+from midfill.inference.in_place.canvas import HoleCanvas
+from midfill.inference.in_place.choosing_slots import SlotChooser
+from midfill.inference.in_place.edges import Edges, TokenEnds, cut_at_edges
+from midfill.inference.in_place.lengths.choice import length_control
+from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
+from midfill.inference.in_place.unmasking import Rules, unmask
+from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
+from midfill.inference.models.absorbing.checkpoint import read_checkpoint
+from midfill.inference.models.dtypes import dtype_of
+from midfill.inference.models.options import CANVAS_LENGTHS
+from midfill.inference.models.quantised.quantise import quantise
+from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
+from midfill.inference.samplers.build import sampler_of
+from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
+from midfill.inference.wire_prompt import PromptPart, PromptPiece, ShownPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from midfill.inference.fillers.filler import Run
+    from midfill.inference.in_place.lengths.control import LengthControl
+    from midfill.inference.in_place.unmasking import UnmaskingStep
+    from midfill.inference.models.absorbing.checkpoint import AbsorbingCheckpoint
+    from midfill.inference.models.options import Options
+    from midfill.inference.models.reference import ModelReference
+    from midfill.inference.progress import ProgressListener
+
+STEPS_A_SLOT = 4
+"""Steps at most for each slot there may be, where slots come and go."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """What the model reads on both sides, and what the edges of the hole have to spell."""
+
+    text: HoleText
+    context: tuple[int, ...]
+    prefix: tuple[int, ...]
+    edges: Edges
+    suffix: tuple[int, ...]
+
+
+def open_in_place(
+    folder: Path, reference: ModelReference, device: torch.device, listener: ProgressListener
+) -> InPlaceFiller:
+    """Read a checkpoint of the absorbing-mask family.
+
+    Raises:
+        MidfillError: it is damaged, not supported, or its options ask for what it cannot do.
+    """
+    options = reference.options
+    checkpoint = read_checkpoint(
+        folder,
+        dtype=dtype_of(options.weights, device),
+        device=device,
+        listener=listener,
+        quantisation=lambda layer: quantise(layer, options.weights, device),
+    )
+    model = BidirectionalModel(
+        checkpoint.backbone,
+        mask=checkpoint.tokens.mask,
+        shift=checkpoint.shift,
+        longest=checkpoint.longest,
+        steps=CapturedSteps(device),
+    )
+    return InPlaceFiller(checkpoint, model, options, reference.name)
+
+
+class InPlaceFiller:
+    """A `Filler` with a fully bidirectional model.
+
+    Nothing is kept from one request to the next: what the model computes of the text around the
+    hole depends on what stands in the hole.
+
+    Args:
+        checkpoint: what was read.
+        model: its backbone, ready to predict.
+        options: how it is to fill.
+        name: the model's.
+
+    Raises:
+        UsageError: the options ask for what the model cannot do.
+    """
+
+    def __init__(
+        self,
+        checkpoint: AbsorbingCheckpoint,
+        model: BidirectionalModel,
+        options: Options,
+        name: str,
+    ) -> None:
+        if options.suffix is not None:
+            raise UsageError(
+                f"model option suffix={options.suffix}: this model sees the suffix in its place"
+            )
+        if options.canvas >= model.longest:
+            raise UsageError(
+                f"model option canvas={options.canvas}: this model has room for "
+                f"{model.longest} tokens in all, choose a smaller canvas"
+            )
+        self._checkpoint = checkpoint
+        self._model = model
+        self._options = options
+        self._name = name
+        self._sampler = sampler_of(options.model_copy(update={"block": None}))
+        self._ends = TokenEnds(checkpoint.tokenizer.vocabulary_bytes)
+        self._banned = torch.tensor(sorted(checkpoint.banned), dtype=torch.long)
+        self._length_control()  # refuses what does not fit
+
+    def with_options(self, options: Options) -> InPlaceFiller:
+        """The same model in memory, filling in another way."""
+        return InPlaceFiller(self._checkpoint, self._model, options, self._name)
+
+    def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
+        laid_out = self._lay_out(request)
+        middles: list[Middle] = []
+        for temperature, seed in attempts(request, self._options.temperature or 0.0):
+            chooser = SlotChooser(temperature, self._options.top_p, seed)
+            attempt = self._attempt(laid_out, request, run, chooser)
+            middle = yield from shown_if(attempt, not middles)
+            middle = finished(middle, laid_out.text, request.hole.extent)
+            if not middles or is_new(middle, middles):
+                middles.append(middle)
+            if len(middles) == request.n or monotonic() >= run.deadline:
+                break
+        read = len(laid_out.context) + len(laid_out.prefix) + len(laid_out.suffix)
+        figures = CacheFigures(hit_tokens=0, new_tokens=read)
+        yield final_of(middles, laid_out.text, self._name, run.watch, figures)
+
+    def prompt(self, request: InfillRequest) -> ShownPrompt:
+        laid_out = self._lay_out(request)
+        pieces = (
+            (PromptPart.CONTEXT, laid_out.context),
+            (PromptPart.PREFIX, laid_out.prefix),
+            (PromptPart.SUFFIX, laid_out.suffix),
+        )
+        return ShownPrompt(
+            model=self._name,
+            pieces=tuple(
+                PromptPiece(part=part, text=self._shown(tokens), tokens=len(tokens))
+                for part, tokens in pieces
+                if tokens
+            ),
+            owed=laid_out.edges.left.decode(),
+            owed_tokens=1 if laid_out.edges.left else 0,
+        )
+
+    def forget(self) -> None:
+        self._model.forget()
+
+    def shrink(self) -> bool:
+        smaller = [length for length in CANVAS_LENGTHS if length < self._options.canvas]
+        if not smaller:
+            return False
+        self._options = self._options.model_copy(update={"canvas": max(smaller)})
+        return True
+
+    def close(self) -> None:
+        self.forget()
+
+    def _attempt(
+        self, laid_out: _LaidOut, request: InfillRequest, run: Run, chooser: SlotChooser
+    ) -> Generator[Draft, None, Middle]:
+        """One fill.
+
+        Raises:
+            Cancelled: the run was.
+        """
+        model, control = self._model, self._length_control()
+        prefix = (*laid_out.context, *laid_out.prefix)
+        least = laid_out.edges.slots
+        most = max(least, min(self._options.canvas, request.limits.tokens))
+        passes = 0
+
+        def score(lengths: Sequence[int]) -> list[float]:
+            nonlocal passes
+            if run.cancelled():
+                raise Cancelled("the request was cancelled")
+            passes += 1
+            return model.surety(prefix, lengths, laid_out.suffix)
+
+        length = control.begin(score, least, most)
+        rules = Rules(
+            sampler=self._sampler,
+            chooser=chooser,
+            length=control,
+            banned=self._banned,
+            edges=laid_out.edges,
+            ends=self._ends,
+            caching=self._options.cache,
+            block=self._options.block,
+            steps=self._options.steps or (STEPS_A_SLOT * most if control.varies else length),
+            most=most,
+        )
+        canvas = HoleCanvas.masked(prefix, length, laid_out.suffix)
+        stop = Stop.FILLED
+        for step in unmask(model, canvas, rules):
+            run.watch.note_step()
+            passes += 1
+            canvas = step.canvas
+            if run.cancelled():
+                raise Cancelled("the request was cancelled")
+            if not canvas.settled:
+                yield self._draft(step, laid_out.edges, passes)
+                if monotonic() >= run.deadline:
+                    canvas, stop = step.draft, Stop.DEADLINE
+                    break
+        return self._middle(canvas, laid_out.edges, stop, passes)
+
+    def _middle(self, canvas: HoleCanvas, edges: Edges, stop: Stop, passes: int) -> Middle:
+        slots = [slot for slot in canvas.slots if slot is not None]
+        vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
+        end = self._checkpoint.tokens.end
+        if any(slot.token == end for slot in slots):
+            slots = slots[: [slot.token for slot in slots].index(end)]
+            stop = Stop.END_TOKEN if stop is Stop.FILLED else stop
+        inside = edges.inside(b"".join(vocabulary[slot.token] for slot in slots))
+        return Middle(
+            text="" if inside is None else inside.decode(errors="ignore"),
+            stop=Stop.REFUSED if inside is None else stop,
+            tokens=len(slots),
+            steps=passes,
+            log_probabilities=tuple(slot.log_probability for slot in slots),
+        )
+
+    def _draft(self, step: UnmaskingStep, edges: Edges, number: int) -> Draft:
+        """The settled run at the canvas's start, and behind it what the other slots would hold."""
+        vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
+        masked = step.canvas.masked_slots
+        known = b"".join(
+            vocabulary[slot.token] for slot in step.canvas.slots[: masked[0]] if slot is not None
+        )
+        drafted = b"".join(vocabulary[slot.token] for slot in step.draft.slots if slot is not None)
+        whole = (edges.inside(drafted) or b"").decode(errors="ignore")
+        text = known[len(edges.left) :].decode(errors="ignore")
+        return Draft(
+            text=text,
+            guess=whole.removeprefix(text) if whole.startswith(text) else "",
+            masked=len(masked),
+            step=number,
+        )
+
+    def _lay_out(self, request: InfillRequest) -> _LaidOut:
+        text, tokenizer = hole_text(request), self._checkpoint.tokenizer
+        prefix, edges, suffix = cut_at_edges(
+            tokenizer, self._ends, text.prefix, text.suffix, right=self._heals_right_edge()
+        )
+        budget = self._model.longest - self._options.canvas - 1
+        for_suffix = min(self._options.suffix_tokens, budget // 2)
+        for_prefix = min(self._options.prefix_tokens, budget - for_suffix)
+        behind = tokenizer.encode(suffix[: for_suffix * CHARACTERS_PER_TOKEN])[:for_suffix]
+        start = prefix_window_start(tokenizer, prefix, for_prefix) if for_prefix else len(prefix)
+        before = tokenizer.encode(prefix[start:])
+        room = budget - len(behind) - len(before)
+        bos = self._checkpoint.tokens.bos
+        others = "".join(f"{file.text}\n\n" for file in request.context)
+        context = (*([] if bos is None else [bos]), *tokenizer.encode(others)[: max(0, room)])
+        return _LaidOut(text, context, tuple(before), edges, tuple(behind))
+
+    def _heals_right_edge(self) -> bool:
+        """Not where slots come and go, or the tail is spent: the last one has no fixed place."""
+        control = self._length_control()
+        return not control.varies and not isinstance(control, EndOfMiddle)
+
+    def _shown(self, tokens: Sequence[int]) -> str:
+        vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
+        return b"".join(vocabulary[token] for token in tokens).decode("utf-8", "backslashreplace")
+
+    def _length_control(self) -> LengthControl:
+        return length_control(
+            self._options, self._checkpoint.length, self._checkpoint.tokens, self._model.device.type
+        )

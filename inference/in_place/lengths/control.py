@@ -1,0 +1,57 @@
+"""How a middle comes to its right length: one interface over all ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from midfill.inference.in_place.canvas import HoleCanvas
+
+    LengthScore = Callable[[Sequence[int]], Sequence[float]]
+    """The mean over the slots of the largest probability when all are masked, for each length; all
+    lengths are scored in one forward pass."""
+
+
+class LengthControl(Protocol):
+    """Decides how many slots a canvas begins with, and changes their number on the way."""
+
+    @property
+    def control_tokens(self) -> Collection[int]:
+        """Tokens that say something about the length and never stand for text."""
+        ...
+
+    @property
+    def varies(self) -> bool:
+        """Whether slots come and go between steps."""
+        ...
+
+    def begin(self, score: LengthScore, least: int, most: int) -> int:
+        """How many slots to begin with.
+
+        Args:
+            score: asked only by ways that search.
+            least: slots that are needed in any case, ≥ 1.
+            most: slots that there may be, ≥ ``least``.
+        """
+        ...
+
+    def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
+        """Control tokens that no slot may take in this step."""
+        ...
+
+    def adjust(self, canvas: HoleCanvas, opened: Sequence[int], most: int) -> HoleCanvas:
+        """The canvas after what the control tokens among the new ones say.
+
+        Args:
+            canvas: after a step.
+            opened: the slots that were masked before that step, rising.
+            most: slots that there may be.
+        """
+        ...
+
+
+def clamped(length: int, least: int, most: int) -> int:
+    """The nearest length that is allowed."""
+    return max(least, min(length, most))
