@@ -19,6 +19,7 @@ class TorchReport:
         vectors: the widest instructions that torch's own kernels use, such as ``AVX512``.
         bfloat16: whether the processor multiplies bfloat16 itself.
         cuda: names of the CUDA devices.
+        cuda_memory: bytes that each of them has.
     """
 
     version: str
@@ -26,6 +27,7 @@ class TorchReport:
     vectors: str
     bfloat16: bool
     cuda: tuple[str, ...]
+    cuda_memory: tuple[int, ...] = ()
 
 
 def torch_report() -> TorchReport:
@@ -39,6 +41,7 @@ def torch_report() -> TorchReport:
         vectors=torch.backends.cpu.get_cpu_capability(),
         bfloat16=torch.cpu._is_avx512_bf16_supported(),
         cuda=tuple(torch.cuda.get_device_name(device) for device in cuda),
+        cuda_memory=tuple(torch.cuda.get_device_properties(device).total_memory for device in cuda),
     )
 
 

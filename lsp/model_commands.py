@@ -6,75 +6,244 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from midfill.inference.errors import UsageError, WeightsMissing
+
 if TYPE_CHECKING:
-    from midfill.inference.models.catalog import CatalogEntry
+    from midfill.inference.downloads.repository.snapshots import Snapshot
+    from midfill.inference.models.machine_memory import Memory
+    from midfill.inference.models.reference import ModelReference
 
 app = typer.Typer(
-    help="List, pull and describe models.", no_args_is_help=True, rich_markup_mode=None
+    help="List, pull, describe and remove models.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Name = Annotated[str, typer.Argument(metavar="M", help="A model's name, as `model list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="M", help="`embedded`, or a hub id such as OWNER/NAME or OWNER/NAME,revision=R."
+    ),
+]
 
 
 @app.command("list")
-def list_models() -> None:
-    """Show the models that can be used, and whether they are here."""
-    from midfill.inference.models.catalog import CATALOG
+def list_models(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the models that can be used, whether they are here, and whether they would fit."""
+    from midfill.inference.models.overview import overview
+    from midfill.lsp.model_list_view import models_as_json, print_models
 
-    for entry in CATALOG:
-        print(
-            f"{entry.name:<10}  {entry.folder().state():<11}  "
-            f"{_size(entry.download_bytes):>7}  {entry.licence}  {entry.description}"
-        )
+    memories = memories_here()
+    rows = overview(memories)
+    if json:
+        print(models_as_json(rows, memories))
+    else:
+        print_models(rows, memories)
 
 
 @app.command()
-def pull(model: Name = "embedded") -> None:
+def pull(
+    model: Name = "embedded",
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several GGUF files, the one to take."),
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to a licence that is not permissive.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Only check what is here; ask nobody.")
+    ] = False,
+) -> None:
     """Fetch a model, or check the one that is here and replace what is damaged."""
-    from midfill.inference.models.catalog import catalog_entry
+    from midfill.inference.models.catalog import EMBEDDED
     from midfill.lsp.progress_view import progress_view
 
-    folder = catalog_entry(model).folder()
+    reference = _hub_reference(model)
+    if reference is not None:
+        _pull_repository(reference, file, accept_licence=accept_licence, offline=offline)
+        return
+    if file is not None:
+        raise UsageError("the embedded model has one file only: leave --file out")
+    folder = EMBEDDED.folder()
     with progress_view() as listener:
-        folder.repair(listener)
+        if offline:
+            folder.ensure(listener, pull=False)
+        else:
+            folder.repair(listener)
     print(f"{model} is complete and intact in {folder.path}")
 
 
 @app.command()
 def show(model: Name = "embedded") -> None:
     """Describe a model: its licence, where it comes from, its files and their sha256."""
+    from midfill.inference.downloads.repository.snapshots import snapshots
+    from midfill.inference.models.catalog import EMBEDDED
+    from midfill.inference.models.known import known_model
+    from midfill.inference.models.overview import known_row, snapshot_row
+    from midfill.lsp.model_description import (
+        embedded_description,
+        known_description,
+        print_lines,
+        snapshot_description,
+    )
+
+    reference = _hub_reference(model)
+    if reference is None:
+        print_lines(embedded_description(EMBEDDED))
+        return
+    revision = reference.options.revision
+    here = _meant(reference) if revision else snapshots(reference.location)
+    known = known_model(reference.location)
+    if not here and known is None:
+        raise WeightsMissing(
+            f"nothing is known of {model!r}, and it has not been pulled: "
+            f"run `midfill model pull {model}`"
+        )
+    memories = memories_here()
+    if not here and known is not None:
+        print_lines(known_description(known, known_row(known, memories)))
+    for number, snapshot in enumerate(here):
+        if number:
+            print()
+        print_lines(snapshot_description(snapshot, snapshot_row(snapshot, memories)))
+
+
+@app.command()
+def remove(
+    model: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete what was pulled of a model: the revision that is named, or all of it."""
+    from midfill.inference.downloads.repository.snapshots import remove_snapshots, snapshots
+    from midfill.inference.models.catalog import EMBEDDED
+    from midfill.lsp.licence_question import somebody_is_there
+    from midfill.lsp.model_list_view import size
+    from midfill.lsp.progress_view import progress_view
+
+    reference = _hub_reference(model)
+    if reference is None:
+        raise UsageError(
+            f"the embedded model is not removed here: delete the folder {EMBEDDED.folder().path}"
+        )
+    gone = _meant(reference) if reference.options.revision else snapshots(reference.location)
+    if not gone:
+        raise WeightsMissing(f"{model} has not been pulled, so there is nothing to remove")
+    for snapshot in gone:
+        print(f"{snapshot.folder}  {size(snapshot.size)}")
+    if not yes:
+        if not somebody_is_there():
+            raise UsageError("add --yes to delete this without being asked")
+        typer.confirm("Delete this?", default=False, abort=True, err=True)
+    with progress_view() as listener:
+        remove_snapshots(gone, listener)
+    print(f"{model} is removed")
+
+
+def memories_here() -> tuple[Memory, ...]:
+    """What models could be held in on this machine, as it is at the moment."""
+    from midfill.inference.models.machine_memory import Memory
+    from midfill.inference.models.options import Weights
+    from midfill.inference.torch_report import TorchReport
+    from midfill.lsp.doctor_checks import Machine, available_memory
+
+    machine, found = Machine(), []
+    if (available := available_memory()) is not None:
+        exact = Weights.BFLOAT16 if machine.bfloat16 else Weights.FLOAT32
+        found.append(Memory("memory", available, exact))
+    if isinstance(machine.torch, TorchReport):
+        devices = zip(machine.torch.cuda, machine.torch.cuda_memory, strict=False)
+        found += [Memory(name, size) for name, size in devices]
+    return tuple(found)
+
+
+def _hub_reference(model: str) -> ModelReference | None:
+    """The reference of a model on the hub; None for the embedded one.
+
+    Raises:
+        UsageError: it is neither.
+    """
     from midfill.inference.models.catalog import catalog_entry
+    from midfill.inference.models.reference import Place, model_reference
 
-    for label, value in _description(catalog_entry(model)):
-        print(f"{label:<12}  {value}".rstrip())
-
-
-def _description(entry: CatalogEntry) -> list[tuple[str, str]]:
-    folder, adapter = entry.folder(), entry.adapter
-    published = folder.published
-    lines = [
-        ("name", entry.name),
-        ("model", entry.description),
-        ("licence", entry.licence),
-        ("origin", entry.origin),
-        ("fetched from", ", else ".join(source.name for source in folder.sources)),
-        ("download", f"{_size(published.size)} ({published.size:,} bytes)"),
-        ("on disk", f"{_size(entry.disk_bytes)} once prepared"),
-        ("sha256", published.sha256),
-        ("state", folder.state()),
-        ("folder", str(folder.path)),
-    ]
-    for name in folder.names:
-        size = folder.size_of(name)
-        lines.append(("", f"{name}  {'not there' if size is None else _size(size)}"))
-    lines += [
-        ("adapter", adapter.description),
-        ("", f"{adapter.path}  {_size(adapter.path.stat().st_size)}  {adapter.licence}"),
-        *(("", f"{label}: {value}") for label, value in adapter.figures),
-    ]
-    return lines
+    if "/" not in model and "," not in model:
+        catalog_entry(model)
+        return None
+    reference = model_reference(model)
+    if reference.place is Place.FOLDER:
+        raise UsageError(f"{model} is a folder of yours, which is used as it is")
+    if reference.place is not Place.HUB:
+        raise UsageError(f"{model} is on a server, so there is nothing to pull or to show")
+    return reference
 
 
-def _size(count: int) -> str:
-    """Bytes as people read them, in powers of 1000."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+def _meant(reference: ModelReference) -> tuple[Snapshot, ...]:
+    """The snapshot of the revision that is named, or none."""
+    from midfill.inference.downloads.repository.snapshots import find_snapshot
+
+    found = find_snapshot(reference.location, reference.options.revision)
+    return () if found is None else (found,)
+
+
+def _pull_repository(
+    reference: ModelReference, file: str | None, *, accept_licence: bool, offline: bool
+) -> None:
+    from midfill.inference.downloads.hub_access import hub_is_off
+    from midfill.inference.downloads.repository.ensuring import was_accepted
+    from midfill.inference.downloads.repository.listing import ask_hub
+    from midfill.inference.downloads.repository.pulling import Wish, pull_snapshot
+    from midfill.inference.downloads.repository.snapshots import MAIN, find_snapshot
+    from midfill.inference.downloads.repository.wanted import wanted_files
+    from midfill.lsp.licence_question import ask_about
+    from midfill.lsp.progress_view import progress_view
+
+    repository, revision = reference.location, reference.options.revision or MAIN
+    if offline or hub_is_off():
+        _check_offline(reference)
+        return
+    listing = ask_hub(repository, revision)
+    old = find_snapshot(repository, revision)
+    moved = old is not None and old.record.commit != listing.commit
+    if old is not None and moved:
+        print(
+            f"{revision} of {repository} has moved from {old.record.commit[:7]} to "
+            f"{listing.commit[:7]}; the old one is used until the new one is complete"
+        )
+    licence, agreed = listing.licence, False
+    if not licence.permissive:
+        agreed = True
+        if not was_accepted(repository, licence):
+            # a repository that cannot be used is no matter to agree about
+            wanted_files(listing, file, old.record.files if old and not moved else ())
+            ask_about(licence, repository, accepted=accept_licence)
+    with progress_view() as listener:
+        wish = Wish(revision, file, accepted=agreed, repair=True)
+        snapshot = pull_snapshot(listing, wish, listener)
+    print(
+        f"{repository} ({licence.name}, commit {listing.commit[:7]}) is complete and intact "
+        f"in {snapshot.folder}"
+    )
+    if old is not None and moved:
+        print(
+            f"the old one stays; `midfill model remove {repository},revision="
+            f"{old.record.commit[:7]}` deletes it"
+        )
+
+
+def _check_offline(reference: ModelReference) -> None:
+    from midfill.inference.downloads.hub_access import OFFLINE_VARIABLE
+    from midfill.inference.downloads.repository.checking import check_snapshot
+    from midfill.inference.downloads.repository.snapshots import command_name, find_snapshot
+    from midfill.lsp.progress_view import progress_view
+
+    repository, revision = reference.location, reference.options.revision
+    snapshot = find_snapshot(repository, revision)
+    if snapshot is None:
+        raise WeightsMissing(
+            f"{command_name(repository, revision)} has not been pulled, or in part only: "
+            f"leave --offline out and unset {OFFLINE_VARIABLE} to fetch it"
+        )
+    with progress_view() as listener:
+        check_snapshot(snapshot, tuple(snapshot.record.files), listener)
+    commit = snapshot.record.commit[:7]
+    print(f"{repository} (commit {commit}) is complete and intact in {snapshot.folder}")

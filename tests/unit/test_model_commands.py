@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from midfill.inference.errors import DownloadFailed, UsageError
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.progress import Progress
+from midfill.inference.torch_report import TorchReport
 from midfill.lsp.model_commands import app
 from midfill.lsp.progress_view import plain_lines, progress_view
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midfill.inference.models.embedded.files import EmbeddedFiles
+
+FAST = TorchReport(version="2.13.0", threads=4, vectors="AVX512", bfloat16=True, cuda=())
+
+
+@pytest.fixture(autouse=True)
+def _torch_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes seconds to answer."""
+    monkeypatch.setattr("midfill.lsp.doctor_checks.Machine.torch", FAST)
 
 
 @pytest.fixture
