@@ -1,0 +1,7 @@
+"""``python -m benchmarks.caching``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
