@@ -62,7 +62,7 @@ def model_reference(name: str) -> ModelReference:
         UsageError: no model can be called that, or its options are wrong.
     """
     plain, *pairs = name.split(",")
-    if Path(name).is_dir():  # a path may hold commas
+    if _is_folder(name):  # a path may hold commas
         plain, pairs = name, []
     if plain == EMBEDDED:
         if pairs:
@@ -72,8 +72,9 @@ def model_reference(name: str) -> ModelReference:
     if plain.startswith(VLLM):
         address, _, served_name = plain.removeprefix(VLLM).partition("#")
         return ModelReference(name, Place.VLLM, _base_address(address), served_name, options)
-    if Path(plain).is_dir():
-        return ModelReference(name, Place.FOLDER, str(Path(plain).absolute()), "", options)
+    if _is_folder(plain):
+        location = str(Path(plain).expanduser().absolute())
+        return ModelReference(name, Place.FOLDER, location, "", options)
     if plain.startswith((".", "/", "~")) or "\\" in plain:
         raise UsageError(f"there is no folder {plain!r} with a model in it")
     if HUB_ID.fullmatch(plain):
@@ -82,6 +83,13 @@ def model_reference(name: str) -> ModelReference:
         f"there is no model {plain!r}; a model is {EMBEDDED!r}, a hub id such as "
         "'Dream-org/DreamOn-v0-7B', a folder, or 'vllm:URL#NAME'"
     )
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return name != "" and Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a zero byte
+        return False
 
 
 def _base_address(address: str) -> str:
