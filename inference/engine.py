@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from midfill.inference.devices import torch_device
+from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.errors import OutOfMemory
 from midfill.inference.fillers.filler import Run
 from midfill.inference.fillers.opening import open_filler
@@ -44,7 +44,9 @@ class Engine:
     """
 
     def __init__(self, model: str = "embedded", device: str | None = None) -> None:
-        """Takes a model's name and a torch device; by default the CPU.
+        """Takes a model's name and a torch device.
+
+        By default the embedded model runs on the CPU, and a big one on a GPU if there is one.
 
         Nothing is loaded yet.
 
@@ -53,7 +55,7 @@ class Engine:
         """
         self.model = model
         self.reference = model_reference(model)
-        self._device = torch_device(device)
+        self._device = torch_device(device or usual_device(self.reference.place))
         self._filler: Filler | None = None
         self._spare_cores = SpareCores(torch.get_num_threads())
 

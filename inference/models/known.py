@@ -19,8 +19,8 @@ class KnownModel:
         repository: its hub id, which is the model's name.
         family: what it is built as.
         parameters: all of them.
-        unquantised: those that stay in bfloat16 whatever the others are held as: embedding, head,
-            and a vision tower.
+        unquantised: those that stay in bfloat16 whatever the others are held as: embedding and
+            head.
         licence: as its publisher gave it; the card decides.
         fills: how it fills a hole.
     """
@@ -59,8 +59,8 @@ KNOWN = (
     KnownModel(
         "google/diffusiongemma-26B-A4B-it",
         "DiffusionGemma",
-        25_750_000_000,
-        1_290_000_000,
+        25_230_000_000,
+        750_000_000,
         "Apache-2.0",
         "pinned canvas or prompt",
     ),

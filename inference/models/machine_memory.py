@@ -13,10 +13,10 @@ from midfill.inference.models.options import Weights
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RUNNING = 1_000_000_000
+RUNNING = 1_600_000_000
 """Bytes beside the weights: libraries, the context's cache, a step's logits."""
 
-_BITS = {Weights.FLOAT32: 32.0, Weights.BFLOAT16: 16.0, Weights.INT8: 8.25, Weights.INT4: 4.5}
+_BITS = {Weights.FLOAT32: 32.0, Weights.BFLOAT16: 16.0, Weights.INT8: 8.02, Weights.INT4: 4.25}
 """Of a quantised weight, with its share of the scales."""
 
 
