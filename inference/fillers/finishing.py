@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass, replace
 from math import exp
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ class Middle:
         steps: forward passes that it took.
         log_probabilities: of the tokens, when they were accepted, under the model's own
             distribution at temperature 1; nats. Empty where they are not known.
+        starts: where in the text each token begins, if that is known; then only the tokens that are
+            kept, and the one behind them, count for the confidence.
     """
 
     text: str
@@ -39,6 +42,26 @@ class Middle:
     tokens: int
     steps: int
     log_probabilities: tuple[float, ...] = ()
+    starts: tuple[int, ...] = ()
+
+
+def starts_of(pieces: Sequence[bytes], skipped: int = 0) -> tuple[int, ...]:
+    """Where in their text tokens begin.
+
+    Args:
+        pieces: the tokens' bytes.
+        skipped: bytes at the beginning that are no part of the text.
+
+    Returns:
+        Characters; a token that begins inside a character begins with it.
+    """
+    starts, decoder = [], getincrementaldecoder("utf-8")("ignore")
+    at = 0
+    for piece in pieces:
+        starts.append(at)
+        at += len(decoder.decode(piece[skipped:]))
+        skipped = max(0, skipped - len(piece))
+    return tuple(starts)
 
 
 def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
@@ -59,7 +82,10 @@ def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
         written = end_lines(written, with_break=around.brings_break)
     elif extent is Extent.LINE:
         written = written.partition("\n")[0]
-    return replace(middle, text=written, stop=stop)
+    kept = middle.log_probabilities
+    if middle.starts:
+        kept = kept[: 1 + sum(start < len(written) for start in middle.starts)]
+    return replace(middle, text=written, stop=stop, log_probabilities=kept)
 
 
 def certainty(log_probabilities: Sequence[float]) -> float:

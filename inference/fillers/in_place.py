@@ -11,7 +11,7 @@ import torch
 from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.errors import Cancelled, UsageError
 from midfill.inference.fillers.attempts import attempts, shown_if
-from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
+from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new, starts_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.in_place.canvas import HoleCanvas
 from midfill.inference.in_place.choosing_slots import SlotChooser
@@ -230,13 +230,15 @@ class InPlaceFiller:
         if any(slot.token == end for slot in slots):
             slots = slots[: [slot.token for slot in slots].index(end)]
             stop = Stop.END_TOKEN if stop is Stop.FILLED else stop
-        inside = edges.inside(b"".join(vocabulary[slot.token] for slot in slots))
+        pieces = [vocabulary[slot.token] for slot in slots]
+        inside = edges.inside(b"".join(pieces))
         return Middle(
             text="" if inside is None else inside.decode(errors="ignore"),
             stop=Stop.REFUSED if inside is None else stop,
             tokens=len(slots),
             steps=passes,
             log_probabilities=tuple(slot.log_probability for slot in slots),
+            starts=starts_of(pieces, len(edges.left)),
         )
 
     def _draft(self, step: UnmaskingStep, edges: Edges, number: int) -> Draft:
