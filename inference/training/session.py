@@ -78,7 +78,7 @@ def train_on_corpus(corpus: Path | None, choices: Choices, listener: ProgressLis
         UsageError: there is no such device.
         CorpusUnusable, RecipeInvalid, CheckpointUnusable, NoSpace: see `Run`.
     """
-    device = torch_device(choices.device)
+    device = torch_device(choices.device or "cpu")
     recipe = read_recipe(choices.recipe or RECIPE)
     listener(Progress("reading the corpus"))
     texts = read_corpus(corpus or default_folder())
@@ -93,7 +93,7 @@ def train_on_repository(repository: Path, choices: Choices, listener: ProgressLi
         CorpusUnusable: there is nothing to learn from.
         RecipeInvalid, CheckpointUnusable, NoSpace: see `Run`.
     """
-    device = torch_device(choices.device)
+    device = torch_device(choices.device or "cpu")
     recipe = read_recipe(choices.recipe or REPOSITORY_RECIPE)
     listener(Progress(f"reading {repository}"))
     texts = read_repository(repository, recipe.seed)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from midfill.inference.errors import WeightsCorrupt
-from midfill.inference.models.absorbing.tensor_files import read_tensors
+from midfill.inference.models.tensor_files import read_tensors
 from midfill.inference.progress import Progress
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from midfill.inference.models.absorbing.shape import Shape
-    from midfill.inference.models.absorbing.tensor_files import StoredTensor
+    from midfill.inference.models.tensor_files import StoredTensor
     from midfill.inference.progress import ProgressListener
 
 HEAD = "lm_head.weight"

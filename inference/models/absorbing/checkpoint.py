@@ -13,7 +13,7 @@ from midfill.inference.models.absorbing.special_tokens import (
     banned_tokens,
     special_tokens,
 )
-from midfill.inference.models.absorbing.tensor_files import stored_tensors
+from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.models.hub_tokenizer import HubTokenizer
 from midfill.inference.models.json_file import read_object
 from midfill.inference.models.kind import read_config, unsupported

@@ -1,0 +1,174 @@
+"""Encoded contexts, kept from one request to the next.
+
+A context is causal: what is held for a token depends on the tokens before it alone. So a context
+that is cut at any place is exactly the context of the shorter text. `transformers`' own caches keep
+no more of a sliding-window layer than its window and cannot be cut back behind it; here every layer
+keeps all of it, and a request is given views of what its layers see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+    from transformers import DiffusionGemmaTextConfig
+
+EXTRA_ROOM = 256
+"""Tokens that a grown buffer has room for besides what it is grown for."""
+
+
+class EncodedContext:
+    """Attention keys and values of every layer for a run of tokens, none ever dropped.
+
+    Attributes:
+        tokens: the ids that are encoded.
+    """
+
+    def __init__(self, config: DiffusionGemmaTextConfig) -> None:
+        self.tokens: list[int] = []
+        self._config = config
+        self._keys: list[Tensor] = []  # a layer: (1, key heads, capacity, head size)
+        self._values: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(buffer.nbytes for buffer in (*self._keys, *self._values))
+
+    def view(self, rows: int = 1) -> DynamicCache:
+        """What the layers see of it: all of it, or as much as fits in their window.
+
+        Args:
+            rows: how many canvases stand behind it; none of them costs memory.
+        """
+        cache = DynamicCache(config=self._config)
+        end = len(self)
+        for layer, keys, values in zip(layers_of(cache), self._keys, self._values, strict=False):
+            start = 0
+            layer.lazy_initialization(keys, values)
+            if isinstance(layer, DynamicSlidingWindowLayer):
+                start = max(0, end - layer.sliding_window + 1)
+                layer.cumulative_length = end
+            layer.keys = keys[:, :, start:end].expand(rows, -1, -1, -1)
+            layer.values = values[:, :, start:end].expand(rows, -1, -1, -1)
+        return cache
+
+    def extend(self, tokens: Sequence[int], encode: Callable[[DynamicCache], None]) -> None:
+        """Append tokens.
+
+        Args:
+            tokens: their ids.
+            encode: encodes them behind the cache that it is given, and into it.
+        """
+        cache = self.view()
+        for layer in layers_of(cache):
+            if isinstance(layer, DynamicSlidingWindowLayer):
+                layer.record_past = True
+        encode(cache)
+        states = [_states(layer) for layer in layers_of(cache)]
+        if not self._keys:
+            self._keys = [_empty_like(keys) for keys, _ in states]
+            self._values = [_empty_like(values) for _, values in states]
+        for number, (keys, values) in enumerate(states):
+            self._keys[number] = _written(self._keys[number], len(self), keys, len(tokens))
+            self._values[number] = _written(self._values[number], len(self), values, len(tokens))
+        self.tokens += tokens
+
+    def crop(self, length: int) -> None:
+        """Forget all but the first ``length`` tokens."""
+        del self.tokens[length:]
+
+    def fork(self, length: int) -> EncodedContext:
+        """A copy of the first ``length`` tokens."""
+        copy = EncodedContext(self._config)
+        copy.tokens = self.tokens[:length]
+        copy._keys = [buffer[:, :, :length].clone() for buffer in self._keys]
+        copy._values = [buffer[:, :, :length].clone() for buffer in self._values]
+        return copy
+
+
+class ContextStore:
+    """The contexts of the documents worked on, the least recently used dropped first.
+
+    A context is taken out to be used and put back afterwards.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._contexts: list[EncodedContext] = []
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(context.nbytes for context in self._contexts)
+
+    def take(self, tokens: Sequence[int], empty: Callable[[], EncodedContext]) -> EncodedContext:
+        """The context that shares most with ``tokens``, cut to what it shares.
+
+        One that would lose more than it keeps belongs to another document: it stays, and what is
+        shared is copied out of it.
+        """
+        best = max(self._contexts, key=lambda one: _common_prefix(one.tokens, tokens), default=None)
+        shared = _common_prefix(best.tokens, tokens) if best else 0
+        if best is None or not shared:
+            return empty()
+        if 2 * shared < len(best):
+            return best.fork(shared)
+        self._contexts.remove(best)
+        best.crop(shared)
+        return best
+
+    def put(self, context: EncodedContext) -> None:
+        """Give a context back; one larger than the whole store is dropped."""
+        if len(context):
+            self._contexts.append(context)
+        while self.nbytes > self._max_bytes:
+            del self._contexts[0]
+
+    def clear(self) -> None:
+        self._contexts.clear()
+
+
+def layers_of(cache: DynamicCache) -> list[DynamicLayer]:
+    """The layers of a cache, all of them of the two kinds that this model has."""
+    return [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
+
+
+def _states(layer: DynamicLayer) -> tuple[Tensor, Tensor]:
+    """Keys and values, of which the last ones are new."""
+    assert layer.keys is not None
+    assert layer.values is not None
+    return layer.keys, layer.values
+
+
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    for index, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return index
+    return min(len(one), len(other))
+
+
+def _empty_like(states: Tensor) -> Tensor:
+    rows, heads, _, size = states.shape
+    return states.new_empty(rows, heads, 0, size)
+
+
+def _written(buffer: Tensor, at: int, states: Tensor, new: int) -> Tensor:
+    """The buffer, or a larger copy, with the last ``new`` states in it from slot ``at`` on."""
+    rows, heads, capacity, size = buffer.shape
+    end = at + new
+    if end > capacity:
+        grown = buffer.new_empty(rows, heads, end + max(EXTRA_ROOM, capacity // 2), size)
+        grown[:, :, :at] = buffer[:, :, :at]
+        buffer = grown
+    buffer[:, :, at:end] = states[:, :, -new:]
+    return buffer
