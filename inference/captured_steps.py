@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLAIN_RUNS = 2
-"""Before a capture. Libraries set themselves up meanwhile, and a shape that comes once costs none."""
+"""Before a capture: libraries set themselves up, and a shape that comes once is not worth one."""
 
 MOST_GRAPHS = 32
 """Graphs kept; the one that was not used for longest goes first."""

@@ -57,7 +57,7 @@ class CudaGraphs:
                 # The default capture stream belongs to whichever device captured first.
                 self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
             if self._pool is None:
-                self._pool = torch.cuda.graph_pool_handle()  # type: ignore[no-untyped-call]
+                self._pool = torch.cuda.graph_pool_handle()
             usual = torch.cuda.current_stream(self._device)
             graph = torch.cuda.CUDAGraph()
             try:

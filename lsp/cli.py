@@ -9,6 +9,7 @@ import typer
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.version import version
+from midfill.lsp.bench_command import bench
 from midfill.lsp.calibrate_command import calibrate
 from midfill.lsp.corpus_command import app as corpus_app
 from midfill.lsp.doctor import doctor
@@ -38,6 +39,7 @@ app.command("eval")(eval_suite)
 app.command()(train)
 app.command("train-end")(train_end)
 app.command()(calibrate)
+app.command()(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(model_app, name="model")
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from midfill.inference.errors import EngineBusy, EngineUnavailable
+from midfill.inference.fillers.attempts import ALTERNATIVES_TEMPERATURE
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
 from midfill.inference.fillers.hole_text import hole_text
 from midfill.inference.models.options import SuffixView
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from midfill.inference.wire_prompt import ShownPrompt
 
 log = logging.getLogger(__name__)
-
-ALTERNATIVES_TEMPERATURE = 0.8
-"""What alternatives are sampled at, at least."""
 
 NARROWEST = 32
 """Slots that a canvas is not lowered below."""

@@ -28,6 +28,7 @@ TORCH_FREE = (
 """What the language server may share with the engine."""
 
 COMMANDS = (
+    "bench_command",
     "calibrate_command",
     "cli",
     "corpus_command",
