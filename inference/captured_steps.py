@@ -85,7 +85,9 @@ class CapturedSteps:
         self._plain_runs: Counter[Hashable] = Counter()
         self._impossible: set[Hashable] = set()
 
-    def __len__(self) -> int:
+    @property
+    def graphs(self) -> int:
+        """How many are kept."""
         return len(self._captured)
 
     @property

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import tokenizers
 
-from midfill.inference.errors import InvalidText, WeightsCorrupt
+from midfill.inference.errors import WeightsCorrupt
+from midfill.inference.text.utf8 import need_utf8, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,12 +101,7 @@ _SPLIT = tokenizers.pre_tokenizers.Split(tokenizers.Regex(PRE_TOKENIZER), "isola
 
 
 def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidText(
-            f"the text has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
-        ) from None
+    need_utf8(text)
     return text
 
 
@@ -189,11 +185,7 @@ class Tokenizer:
         A character whose last bytes are still to come is left out, and so is everything behind
         bytes that can never become one. Special tokens have no text.
         """
-        data = b"".join(self.token_bytes(i) for i in ids)
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            return data[: error.start].decode()
+        return whole_text(b"".join(self.token_bytes(i) for i in ids))
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that one token adds to the text; none for special tokens.

@@ -26,7 +26,7 @@ from midfill.inference.models.diffusion_gemma.prompt import (
 )
 from midfill.inference.models.diffusion_gemma.rule import denoising_rule, refuse_useless
 from midfill.inference.models.hub_tokenizer import HubTokenizer
-from midfill.inference.models.options import CANVAS_LENGTHS, Length, SuffixView
+from midfill.inference.models.options import Length, SuffixView, with_smaller_canvas
 from midfill.inference.stopping import Surroundings, find_end
 from midfill.inference.uniform.bans import Bans
 from midfill.inference.uniform.canvas import UniformCanvas
@@ -128,11 +128,9 @@ class DiffusionGemmaFiller:
         self.contexts.clear()
 
     def shrink(self) -> bool:
-        smaller = [length for length in CANVAS_LENGTHS if length < self._options.canvas]
-        if not smaller:
-            return False
-        self._options = self._options.model_copy(update={"canvas": max(smaller)})
-        return True
+        smaller = with_smaller_canvas(self._options)
+        self._options = smaller or self._options
+        return smaller is not None
 
     def close(self) -> None:
         self.forget()

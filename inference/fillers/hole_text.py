@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.errors import InvalidText
 from midfill.inference.text.line_breaks import for_model, line_break_of
+from midfill.inference.text.utf8 import need_utf8
 
 if TYPE_CHECKING:
     from midfill.inference.text.line_breaks import LineBreak
@@ -35,7 +35,7 @@ def hole_text(request: InfillRequest) -> HoleText:
         InvalidText: the text, or that of another file, has no UTF-8 form.
     """
     text, hole = request.prefix + request.suffix, request.hole
-    _refuse_lone_surrogates(text, *(file.text for file in request.context))
+    need_utf8(text, *(file.text for file in request.context))
     return HoleText(
         prefix=for_model(text[: hole.start]),
         suffix=for_model(text[hole.end :]),
@@ -43,13 +43,3 @@ def hole_text(request: InfillRequest) -> HoleText:
         line_break=line_break_of(text),
     )
 
-
-def _refuse_lone_surrogates(*texts: str) -> None:
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidText(
-                f"the text holds a lone surrogate at character {error.start}, "
-                "which has no UTF-8 form; remove it"
-            ) from None

@@ -22,7 +22,7 @@ from midfill.inference.in_place.unmasking import Rules, unmask
 from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.models.absorbing.checkpoint import read_checkpoint
 from midfill.inference.models.dtypes import dtype_of
-from midfill.inference.models.options import CANVAS_LENGTHS
+from midfill.inference.models.options import with_smaller_canvas
 from midfill.inference.models.quantised.quantise import quantise
 from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.samplers.build import sampler_of
@@ -165,11 +165,9 @@ class InPlaceFiller:
         self._model.forget()
 
     def shrink(self) -> bool:
-        smaller = [length for length in CANVAS_LENGTHS if length < self._options.canvas]
-        if not smaller:
-            return False
-        self._options = self._options.model_copy(update={"canvas": max(smaller)})
-        return True
+        smaller = with_smaller_canvas(self._options)
+        self._options = smaller or self._options
+        return smaller is not None
 
     def close(self) -> None:
         self.forget()

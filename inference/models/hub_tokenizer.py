@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import tokenizers
 
-from midfill.inference.errors import InvalidText, WeightsCorrupt
+from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.models.tokenizer_files import SPACE, TokenizerFiles, read_tokenizer_files
+from midfill.inference.text.utf8 import need_utf8, whole_text
 from midfill.inference.tokenizer import byte_alphabet
 
 if TYPE_CHECKING:
@@ -82,11 +83,7 @@ class HubTokenizer:
         Raises:
             IndexError: there is no such id.
         """
-        data = b"".join(map(self.token_bytes, ids))
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            return data[: error.start].decode()
+        return whole_text(b"".join(map(self.token_bytes, ids)))
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that one token adds to the text; none for special tokens.
@@ -119,12 +116,7 @@ class HubTokenizer:
 
     def _pieces(self, text: str) -> Iterator[tuple[int, tuple[int, int]]]:
         """Ids and offsets."""
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidText(
-                f"the text has a lone surrogate at character {error.start}, which UTF-8 cannot hold"
-            ) from None
+        need_utf8(text)
         if self._files.byte_level:
             yield from self._stretch(text, 0)
             return

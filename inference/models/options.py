@@ -97,6 +97,12 @@ class Options(BaseModel):
     """Of a hub repository: a commit, branch or tag. What was pulled is used unless there is one."""
 
 
+def with_smaller_canvas(options: Options) -> Options | None:
+    """The same with the next smaller canvas; None if it is the smallest already."""
+    smaller = [length for length in CANVAS_LENGTHS if length < options.canvas]
+    return options.model_copy(update={"canvas": max(smaller)}) if smaller else None
+
+
 def choices_of(name: str) -> tuple[Any, ...]:
     """The values of an option that has a few to choose from; none of any other name."""
     if name not in Options.model_fields:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from midfill.inference.errors import EngineUnavailable, InvalidText
+from midfill.inference.errors import EngineUnavailable
+from midfill.inference.text.utf8 import need_utf8
 from midfill.inference.vllm.answers import Detokenized, Tokenized
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class ServerTokenizer:
             InvalidText: it has no UTF-8 form.
             MidfillError: the server does not answer as vLLM does.
         """
-        _refuse_without_utf8(text)
+        need_utf8(text)
         key = f"{int(spaced)}{text}"
         if (known := self._known.get(key)) is not None:
             return known
@@ -87,7 +88,7 @@ class ServerTokenizer:
             return ""
         body = {"model": self._model, "tokens": [*self._anchor_ids(patience), *ids]}
         text = self._client.post(Detokenized, "/detokenize", body, patience).prompt
-        _refuse_without_utf8(text)
+        need_utf8(text)
         blanks, anchor, rest = text.partition(ANCHOR)
         if not anchor or blanks.strip(" "):
             raise EngineUnavailable(
@@ -135,13 +136,3 @@ class ServerTokenizer:
             patience,
         )
         return {text: answer.tokens for text, answer in zip(different, answers, strict=True)}
-
-
-def _refuse_without_utf8(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidText(
-            f"the text holds a lone surrogate at character {error.start}, "
-            "which has no UTF-8 form; remove it"
-        ) from None

@@ -13,11 +13,11 @@ from midfill.inference.models.absorbing.special_tokens import (
     banned_tokens,
     special_tokens,
 )
-from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.models.hub_tokenizer import HubTokenizer
 from midfill.inference.models.json_file import read_object
 from midfill.inference.models.kind import read_config, unsupported
 from midfill.inference.models.options import Length
+from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.progress import nobody_listens
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from midfill.inference.errors import UsageError, WeightsCorrupt
-from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
 from midfill.inference.models.dtypes import dtype_of
 from midfill.inference.models.json_file import read_json
 from midfill.inference.models.kind import read_config, unsupported
 from midfill.inference.models.quantised.quantise import is_quantised, quantise
+from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.progress import Progress
 
 if TYPE_CHECKING:

@@ -6,6 +6,9 @@ bidirectional one sees a whole canvas and, read only, the context.
 Source: `transformers`' ``modeling_diffusion_gemma``, whose layers do the arithmetic. The canvas's
 pass is put together here so that the head runs on free slots only, and so that self-conditioning
 keeps a vector for each slot rather than a probability for each token of the vocabulary.
+
+Where steps are captured as graphs, the context is copied into buffers that stay where they are, and
+canvases are filled up to a few widths; masks take out what is not there.
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional as F
 
+from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.models.diffusion_gemma.context import EncodedContext, layers_of
+from midfill.inference.models.diffusion_gemma.static_context import KINDS, StaticContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
 ENCODE_CHUNK = 512
 """Tokens encoded between two looks at whether they are still wanted."""
 
+SLOT_STEP = 16
+"""Captured canvases are filled up to a multiple of so many slots."""
+
 
 class DiffusionGemma:
     """The network and its two modes.
@@ -37,9 +46,12 @@ class DiffusionGemma:
         vocabulary: token ids are below it.
         positions: how many tokens context and canvas may have together.
         device: where it is.
+        steps: runs the passes over canvases; captures them as graphs where there is CUDA.
     """
 
-    def __init__(self, network: DiffusionGemmaForBlockDiffusion) -> None:
+    def __init__(
+        self, network: DiffusionGemmaForBlockDiffusion, steps: CapturedSteps | None = None
+    ) -> None:
         self.network = network
         self._config: DiffusionGemmaTextConfig = network.config.get_text_config()  # type: ignore[assignment]
         self._kinds = list(self._config.layer_types or ())
@@ -48,6 +60,15 @@ class DiffusionGemma:
         self.vocabulary: int = self._config.vocab_size
         self.positions: int = self._config.max_position_embeddings
         self.device: torch.device = self._embedding.weight.device
+        self.steps = CapturedSteps(self.device) if steps is None else steps
+        self._static = StaticContext(self._config)
+        self._held_for: CanvasBehind | None = None
+
+    def forget(self) -> None:
+        """Give back what is held for captured steps, and the graphs that refer to it."""
+        self.steps.clear()
+        self._static.clear()
+        self._held_for = None
 
     def new_context(self) -> EncodedContext:
         return EncodedContext(self._config)
@@ -130,6 +151,62 @@ class DiffusionGemma:
         return normed
 
     @torch.no_grad()
+    def captured_step(
+        self, ids: Tensor, belief: Tensor, present: Tensor, behind: CanvasBehind
+    ) -> Tensor:
+        """`step` for canvases whose steps are captured.
+
+        Args:
+            ids, belief: as `step`'s.
+            present: (rows, width) bool, the slots that are no padding.
+            behind: what the canvas stands behind.
+
+        Returns:
+            (rows, width, hidden), good until the next pass.
+        """
+        self._hold(behind)
+        width = ids.shape[1]
+        idle = -width % SLOT_STEP
+        states = self.steps.run(
+            ("canvas", *self._static.rooms),
+            self._static_step,
+            ids=F.pad(ids, (0, idle)),
+            belief=F.pad(belief, (0, 0, 0, idle)),
+            present=F.pad(present, (0, idle)),
+            places=torch.tensor([len(behind.context), *self._static.lengths]),
+        )
+        return states[:, :width]
+
+    def _hold(self, behind: CanvasBehind) -> None:
+        """Have the context that a canvas stands behind in the static buffers."""
+        if self._held_for is behind:
+            return
+        view = behind.context.view()
+        if not self._static.has_room_for(view):
+            self.steps.clear()  # graphs read the buffers that are replaced
+            self._static.make_room_for(view)
+        self._static.copy(view)
+        self._held_for = behind
+
+    def _static_step(self, ids: Tensor, belief: Tensor, present: Tensor, places: Tensor) -> Tensor:
+        """`step` over the static context; all of it depends on what it is given alone.
+
+        Args:
+            ids, belief, present: as `captured_step`'s.
+            places: (3,) long: where the canvas begins, and what layers of each kind see.
+        """
+        rows, width = ids.shape
+        slots = torch.arange(width, dtype=torch.int32, device=ids.device)
+        masks: dict[str, Tensor | None] = {}
+        for number, kind in enumerate(KINDS):
+            room = torch.arange(self._static.rooms[number], device=ids.device)
+            seen = (room < places[1 + number]).expand(rows, -1)
+            keys = torch.cat([seen, present], dim=-1)
+            masks[kind] = keys[:, None, None].expand(rows, 1, width, -1)
+        positions = (slots + places[0]).to(torch.int32)[None]
+        return self.step(ids, belief, positions, masks, self._static.cache(rows))
+
+    @torch.no_grad()
     def head(self, states: Tensor) -> Tensor:
         """(slots, hidden) to (slots, vocab) float32 logits, soft-capped."""
         cap = self._config.final_logit_softcapping
@@ -154,11 +231,15 @@ class DiffusionGemma:
 
 
 class CanvasBehind:
-    """A `CanvasModel`: DiffusionGemma with a context that is encoded."""
+    """A `CanvasModel`: DiffusionGemma with a context that is encoded.
+
+    Attributes:
+        context: what canvases stand behind.
+    """
 
     def __init__(self, model: DiffusionGemma, context: EncodedContext) -> None:
         self._model = model
-        self._context = context
+        self.context = context
         self._views: dict[int, DynamicCache] = {}
 
     @property
@@ -170,13 +251,18 @@ class CanvasBehind:
         return self._model.device
 
     def predict(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
-        model, start = self._model, len(self._context)
+        model, start = self._model, len(self.context)
+        if belief is None:
+            belief = torch.zeros_like(model.embed(ids))
+        if model.steps.capturing:
+            states = model.captured_step(ids, belief, canvas.present, self)
+            return model.head(states[canvas.free])
         if canvas.rows not in self._views:
-            self._views[canvas.rows] = self._context.view(canvas.rows)
+            self._views[canvas.rows] = self.context.view(canvas.rows)
         cache = self._views[canvas.rows]
         states = model.step(
             ids,
-            torch.zeros_like(model.embed(ids)) if belief is None else belief,
+            belief,
             torch.arange(start, start + canvas.width, dtype=torch.int32, device=ids.device)[None],
             _masks(canvas, cache),
             cache,
