@@ -40,6 +40,8 @@ class ShownPrompt(WireModel):
     """The partial token at the cursor: taken back, and the first thing the model has to write."""
     owed_tokens: int = 0
     """So many tokens it would be as it stands."""
+    owed_behind: str = ""
+    """The partial token behind the hole, taken back likewise; the last thing it has to write."""
 
     @property
     def text(self) -> str:

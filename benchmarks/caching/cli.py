@@ -18,7 +18,7 @@ from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.devices import torch_device
 from midfill.inference.errors import MidfillError
 from midfill.inference.in_place.choosing_slots import SlotChooser
-from midfill.inference.in_place.edges import Edges, TokenEnds
+from midfill.inference.in_place.edges import Edges
 from midfill.inference.in_place.lengths.fixed import FixedLength
 from midfill.inference.in_place.unmasking import Rules
 from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
@@ -130,7 +130,7 @@ def _rules(checkpoint: AbsorbingCheckpoint, block: int | None, threshold: float)
         length=FixedLength(control_tokens=frozenset(token for token in control if token)),
         banned=torch.tensor(sorted(checkpoint.banned)),
         edges=Edges(),
-        ends=TokenEnds(checkpoint.tokenizer.vocabulary_bytes),
+        ends=checkpoint.tokenizer.ends,
         caching=Caching.NONE,
         block=block,
         steps=LONGEST_HOLE,

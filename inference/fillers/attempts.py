@@ -27,9 +27,10 @@ def attempts(request: InfillRequest, temperature: float = 0.0) -> Iterator[tuple
         request: what is asked for.
         temperature: of the first attempt, where the request does not name one.
     """
-    yield request.temperature or temperature, request.seed
+    first = request.temperature or temperature
+    yield first, request.seed
     for number in range(1, 2 * request.n - 1):
-        warm = max(request.temperature, ALTERNATIVES_TEMPERATURE)
+        warm = max(first, ALTERNATIVES_TEMPERATURE)
         yield warm + number * WARMER, request.seed + number
 
 

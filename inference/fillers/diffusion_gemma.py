@@ -12,7 +12,7 @@ from midfill.inference.errors import Cancelled, WeightsCorrupt
 from midfill.inference.fillers.attempts import attempts, shown_if
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
 from midfill.inference.fillers.hole_text import HoleText, hole_text
-from midfill.inference.in_place.edges import Edges, TokenEnds, cut_at_edges
+from midfill.inference.in_place.edges import Edges, cut_at_edges
 from midfill.inference.models.diffusion_gemma.answer import Form, read_answer, tokens_spelling
 from midfill.inference.models.diffusion_gemma.context import ContextStore
 from midfill.inference.models.diffusion_gemma.loading import FOR_THE_TASK, load_model
@@ -26,7 +26,12 @@ from midfill.inference.models.diffusion_gemma.prompt import (
 )
 from midfill.inference.models.diffusion_gemma.rule import denoising_rule, refuse_useless
 from midfill.inference.models.hub_tokenizer import HubTokenizer
-from midfill.inference.models.options import Length, SuffixView, with_smaller_canvas
+from midfill.inference.models.options import (
+    Length,
+    SuffixView,
+    need_same_weights,
+    with_smaller_canvas,
+)
 from midfill.inference.stopping import Surroundings, find_end
 from midfill.inference.uniform.bans import Bans
 from midfill.inference.uniform.canvas import UniformCanvas
@@ -113,13 +118,14 @@ class DiffusionGemmaFiller:
         self._view = options.suffix or SuffixView.PROMPT
         self._rule = denoising_rule(loaded.published, options)
         self._name = name
-        self._ends = TokenEnds(tokenizer.vocabulary_bytes)
+        self._ends = tokenizer.ends
         is_text = torch.tensor([bool(text) for text in tokenizer.vocabulary_bytes])
         self._no_text = torch.ones(self._model.vocabulary, dtype=torch.bool)
         self._no_text[: len(is_text)] = ~is_text[: self._model.vocabulary]
 
     def with_options(self, options: Options) -> DiffusionGemmaFiller:
         """The same model in memory, filling in another way."""
+        need_same_weights(self._options, options)
         return DiffusionGemmaFiller(
             self._loaded, self._tokenizer, self._markers, options, self._name
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from codecs import getincrementaldecoder
 from dataclasses import dataclass, replace
-from math import exp
+from math import exp, isfinite
 from typing import TYPE_CHECKING
 
 from midfill.inference.stopping import Surroundings, find_end, finished_part
-from midfill.inference.text.line_breaks import in_document
+from midfill.inference.text.line_breaks import for_model, in_document
 from midfill.inference.text.seam import end_lines
 from midfill.inference.wire import CacheFigures, Extent, Final, Stop
 
@@ -71,7 +71,8 @@ def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
     suffix, a line too many, and what a limit left half written.
     """
     around = Surroundings.of(text.prefix, text.suffix, extent, text.replaced)
-    written, stop = middle.text, middle.stop
+    # A model may write a carriage return, which the rules would not take for the end of a line.
+    written, stop = for_model(middle.text), middle.stop
     if ending := find_end(written, around, extent):
         written, stop = written[: ending.at], ending.stop
     elif stop in CUT_SHORT:
@@ -83,14 +84,14 @@ def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
     elif extent is Extent.LINE:
         written = written.partition("\n")[0]
     kept = middle.log_probabilities
-    if middle.starts:
+    if middle.starts and written in middle.text:
         kept = kept[: 1 + sum(start < len(written) for start in middle.starts)]
     return replace(middle, text=written, stop=stop, log_probabilities=kept)
 
 
 def certainty(log_probabilities: Sequence[float]) -> float:
-    """The geometric mean of the tokens' probabilities; 0 if there are none."""
-    if not log_probabilities:
+    """The geometric mean of the tokens' probabilities; 0 if there are none, or no numbers."""
+    if not log_probabilities or not all(map(isfinite, log_probabilities)):
         return 0.0
     return min(1.0, exp(sum(log_probabilities) / len(log_probabilities)))
 

@@ -42,4 +42,3 @@ def hole_text(request: InfillRequest) -> HoleText:
         replaced=for_model(text[hole.start : hole.end]),
         line_break=line_break_of(text),
     )
-

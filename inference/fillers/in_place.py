@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,21 @@ from midfill.inference.errors import Cancelled, UsageError
 from midfill.inference.fillers.attempts import attempts, shown_if
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new, starts_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
-from midfill.inference.in_place.canvas import HoleCanvas
+from midfill.inference.in_place.canvas import Accepted, HoleCanvas
 from midfill.inference.in_place.choosing_slots import SlotChooser
-from midfill.inference.in_place.edges import Edges, TokenEnds, cut_at_edges
+from midfill.inference.in_place.edges import Edges, cut_at_edges
 from midfill.inference.in_place.lengths.choice import length_control
+from midfill.inference.in_place.lengths.control import TimeIsUp
 from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
 from midfill.inference.in_place.unmasking import Rules, unmask
 from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.models.absorbing.checkpoint import read_checkpoint
 from midfill.inference.models.dtypes import dtype_of
-from midfill.inference.models.options import with_smaller_canvas
+from midfill.inference.models.options import Length, need_same_weights, with_smaller_canvas
 from midfill.inference.models.quantised.quantise import quantise
 from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.samplers.build import sampler_of
+from midfill.inference.text.utf8 import whole_text
 from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
 from midfill.inference.wire_prompt import PromptPart, PromptPiece, ShownPrompt
 
@@ -40,6 +43,12 @@ if TYPE_CHECKING:
     from midfill.inference.models.options import Options
     from midfill.inference.models.reference import ModelReference
     from midfill.inference.progress import ProgressListener
+
+AROUND = 2
+"""Tokens in front of the prefix and behind the suffix: the beginning and the end of a text."""
+
+MOST_CONTEXT = 1024
+"""Tokens of other files at most."""
 
 STEPS_A_SLOT = 4
 """Steps at most for each slot there may be, where slots come and go."""
@@ -119,20 +128,22 @@ class InPlaceFiller:
         self._options = options
         self._name = name
         self._sampler = sampler_of(options.model_copy(update={"block": None}))
-        self._ends = TokenEnds(checkpoint.tokenizer.vocabulary_bytes)
-        self._banned = torch.tensor(sorted(checkpoint.banned), dtype=torch.long)
+        self._ends = checkpoint.tokenizer.ends
+        self._banned = torch.tensor(_banned(checkpoint), dtype=torch.long)
         self._length_control()  # refuses what does not fit
 
     def with_options(self, options: Options) -> InPlaceFiller:
         """The same model in memory, filling in another way."""
+        need_same_weights(self._options, options)
         return InPlaceFiller(self._checkpoint, self._model, options, self._name)
 
     def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
         laid_out = self._lay_out(request)
         middles: list[Middle] = []
+        sureties: dict[int, float] = {}
         for temperature, seed in attempts(request, self._options.temperature or 0.0):
             chooser = SlotChooser(temperature, self._options.top_p, seed)
-            attempt = self._attempt(laid_out, request, run, chooser)
+            attempt = self._attempt(laid_out, request, run, chooser, sureties)
             middle = yield from shown_if(attempt, not middles)
             middle = finished(middle, laid_out.text, request.hole.extent)
             if not middles or is_new(middle, middles):
@@ -153,12 +164,13 @@ class InPlaceFiller:
         return ShownPrompt(
             model=self._name,
             pieces=tuple(
-                PromptPiece(part=part, text=self._shown(tokens), tokens=len(tokens))
+                PromptPiece(part=part, text=shown, tokens=len(tokens))
                 for part, tokens in pieces
-                if tokens
+                if (shown := self._shown(tokens))
             ),
             owed=laid_out.edges.left.decode(),
             owed_tokens=1 if laid_out.edges.left else 0,
+            owed_behind=laid_out.edges.right.decode(),
         )
 
     def forget(self) -> None:
@@ -173,9 +185,19 @@ class InPlaceFiller:
         self.forget()
 
     def _attempt(
-        self, laid_out: _LaidOut, request: InfillRequest, run: Run, chooser: SlotChooser
+        self,
+        laid_out: _LaidOut,
+        request: InfillRequest,
+        run: Run,
+        chooser: SlotChooser,
+        sureties: dict[int, float],
     ) -> Generator[Draft, None, Middle]:
         """One fill.
+
+        Args:
+            laid_out, request, run: what is to be filled.
+            chooser: picks tokens.
+            sureties: by length, as far as they are known; the attempts of a request share them.
 
         Raises:
             Cancelled: the run was.
@@ -188,10 +210,16 @@ class InPlaceFiller:
 
         def score(lengths: Sequence[int]) -> list[float]:
             nonlocal passes
-            if run.cancelled():
-                raise Cancelled("the request was cancelled")
-            passes += 1
-            return model.surety(prefix, lengths, laid_out.suffix)
+            unknown = [length for length in lengths if length not in sureties]
+            if unknown:
+                if run.cancelled():
+                    raise Cancelled("the request was cancelled")
+                if monotonic() >= run.deadline:
+                    raise TimeIsUp
+                passes += 1
+                found = model.surety(prefix, unknown, laid_out.suffix)
+                sureties.update(zip(unknown, found, strict=True))
+            return [sureties[length] for length in lengths]
 
         length = control.begin(score, least, most)
         rules = Rules(
@@ -222,17 +250,20 @@ class InPlaceFiller:
         return self._middle(canvas, laid_out.edges, stop, passes)
 
     def _middle(self, canvas: HoleCanvas, edges: Edges, stop: Stop, passes: int) -> Middle:
-        slots = [slot for slot in canvas.slots if slot is not None]
+        slots, whole = self._text_slots(canvas)
+        if stop is Stop.FILLED and not whole:
+            stop = Stop.END_TOKEN
         vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
-        end = self._checkpoint.tokens.end
-        if any(slot.token == end for slot in slots):
-            slots = slots[: [slot.token for slot in slots].index(end)]
-            stop = Stop.END_TOKEN if stop is Stop.FILLED else stop
         pieces = [vocabulary[slot.token] for slot in slots]
-        inside = edges.inside(b"".join(pieces))
+        inside = edges.inside(b"".join(pieces), whole=whole)
+        text = whole_text(inside or b"")
+        if inside is None:
+            stop = Stop.REFUSED
+        elif len(text.encode()) < len(inside) and stop is Stop.FILLED:
+            stop = Stop.TOKEN_LIMIT  # bytes that are no character: what stands before them is left
         return Middle(
-            text="" if inside is None else inside.decode(errors="ignore"),
-            stop=Stop.REFUSED if inside is None else stop,
+            text=text,
+            stop=stop,
             tokens=len(slots),
             steps=passes,
             log_probabilities=tuple(slot.log_probability for slot in slots),
@@ -241,37 +272,60 @@ class InPlaceFiller:
 
     def _draft(self, step: UnmaskingStep, edges: Edges, number: int) -> Draft:
         """The settled run at the canvas's start, and behind it what the other slots would hold."""
-        vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
-        masked = step.canvas.masked_slots
-        known = b"".join(
-            vocabulary[slot.token] for slot in step.canvas.slots[: masked[0]] if slot is not None
-        )
-        drafted = b"".join(vocabulary[slot.token] for slot in step.draft.slots if slot is not None)
-        whole = (edges.inside(drafted) or b"").decode(errors="ignore")
-        text = known[len(edges.left) :].decode(errors="ignore")
+        text = self._text_so_far(step.canvas, edges)
+        drafted = self._text_so_far(step.draft, edges)
         return Draft(
             text=text,
-            guess=whole.removeprefix(text) if whole.startswith(text) else "",
-            masked=len(masked),
+            guess=drafted.removeprefix(text) if drafted.startswith(text) else "",
+            masked=len(step.canvas.masked_slots),
             step=number,
         )
+
+    def _text_so_far(self, canvas: HoleCanvas, edges: Edges) -> str:
+        slots, whole = self._text_slots(canvas)
+        vocabulary = self._checkpoint.tokenizer.vocabulary_bytes
+        written = b"".join(vocabulary[slot.token] for slot in slots)
+        return whole_text(edges.inside(written, whole=whole) or b"")
+
+    def _text_slots(self, canvas: HoleCanvas) -> tuple[list[Accepted], bool]:
+        """The slots up to the first that is masked or says something about the length.
+
+        Returns:
+            They, and whether they are all there are.
+        """
+        tokens = self._checkpoint.tokens
+        control = (tokens.end, tokens.expand, tokens.delete)
+        text = list(
+            takewhile(lambda slot: slot is not None and slot.token not in control, canvas.slots)
+        )
+        return [slot for slot in text if slot is not None], len(text) == len(canvas.slots)
 
     def _lay_out(self, request: InfillRequest) -> _LaidOut:
         text, tokenizer = hole_text(request), self._checkpoint.tokenizer
         prefix, edges, suffix = cut_at_edges(
             tokenizer, self._ends, text.prefix, text.suffix, right=self._heals_right_edge()
         )
-        budget = self._model.longest - self._options.canvas - 1
+        tokens = self._checkpoint.tokens
+        budget = self._model.longest - self._options.canvas - AROUND
         for_suffix = min(self._options.suffix_tokens, budget // 2)
         for_prefix = min(self._options.prefix_tokens, budget - for_suffix)
-        behind = tokenizer.encode(suffix[: for_suffix * CHARACTERS_PER_TOKEN])[:for_suffix]
+        near = suffix[: for_suffix * CHARACTERS_PER_TOKEN]
+        behind = tokenizer.encode(near)
+        if len(near) == len(suffix) and len(behind) <= for_suffix and self._reads_end():
+            behind.append(tokens.end)
+        elif len(behind) > for_suffix:
+            del behind[for_suffix:]
         start = prefix_window_start(tokenizer, prefix, for_prefix) if for_prefix else len(prefix)
         before = tokenizer.encode(prefix[start:])
-        room = budget - len(behind) - len(before)
-        bos = self._checkpoint.tokens.bos
+        room = max(0, min(MOST_CONTEXT, budget - len(behind) - len(before)))
         others = "".join(f"{file.text}\n\n" for file in request.context)
-        context = (*([] if bos is None else [bos]), *tokenizer.encode(others)[: max(0, room)])
-        return _LaidOut(text, context, tuple(before), edges, tuple(behind))
+        context = tokenizer.encode(others[: room * CHARACTERS_PER_TOKEN])[:room]
+        bos = [] if tokens.bos is None else [tokens.bos]
+        return _LaidOut(text, (*bos, *context), tuple(before), edges, tuple(behind))
+
+    def _reads_end(self) -> bool:
+        """Whether the model was taught with an end token behind the suffix, as DreamOn was."""
+        return self._checkpoint.length is Length.EXPAND_DELETE
 
     def _heals_right_edge(self) -> bool:
         """Not where slots come and go, or the tail is spent: the last one has no fixed place."""
@@ -283,6 +337,15 @@ class InPlaceFiller:
         return b"".join(vocabulary[token] for token in tokens).decode("utf-8", "backslashreplace")
 
     def _length_control(self) -> LengthControl:
-        return length_control(
-            self._options, self._checkpoint.length, self._checkpoint.tokens, self._model.device.type
-        )
+        return length_control(self._options, self._checkpoint.length, self._checkpoint.tokens)
+
+
+def _banned(checkpoint: AbsorbingCheckpoint) -> list[int]:
+    """Tokens that may stand in no hole: the family's, and carriage returns.
+
+    Models read and write ``\\n`` line breaks, whatever the document has.
+    """
+    with_return = (
+        token for token, text in enumerate(checkpoint.tokenizer.vocabulary_bytes) if b"\r" in text
+    )
+    return sorted(checkpoint.banned.union(with_return))

@@ -38,7 +38,9 @@ class SlotChooser:
         """(slots,) long, of what `shaped` made of the logits."""
         if self._temperature == 0:
             return shaped.argmax(-1)
-        # On the CPU, so that a seed draws the same on every device.
-        probabilities = torch.softmax(shaped.cpu().double(), dim=-1)
-        drawn = torch.multinomial(probabilities, 1, generator=self._generator)
-        return drawn.squeeze(-1).to(shaped.device)
+        # One number a slot, from the CPU, so that a seed draws the same on every device.
+        numbers = torch.rand(len(shaped), 1, generator=self._generator, dtype=torch.float64)
+        mass = torch.softmax(shaped.double(), dim=-1).cumsum(-1)
+        end = mass[:, -1:]  # which rounding may leave short of 1
+        wanted = torch.minimum(numbers.to(mass.device) * end, end.nextafter(torch.zeros_like(end)))
+        return torch.searchsorted(mass, wanted, right=True).squeeze(-1)

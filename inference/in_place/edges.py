@@ -10,28 +10,26 @@ Source: token healing, arXiv 2405.08704; one slot at each edge, and the right ed
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
+    from collections.abc import Callable
 
     from midfill.inference.models.hub_tokenizer import HubTokenizer
+    from midfill.inference.models.token_ends import TokenEnds
 
-_PIECE_BEFORE = re.compile(r"(?: ?[^\W\d_]+| ?[^\w\s]+|[ \t])\Z")
-"""The last word of a text with the blank in front of it, its last marks, or its last blank."""
+_PIECE_BEFORE = re.compile(r"(?:(?:[^\w\n\r]|_)?[^\W\d_]+| ?[^\w\s]+|[ \t])\Z")
+"""The last word of a text with the blank or mark in front of it, its last marks, or its last blank.
+
+Tokenizers join a mark to the word behind it: ``.append``, ``@property``, ``_name``.
+"""
 
 _PIECE_BEHIND = re.compile(r"\A[^\W\d_]+")
-"""The word that a text begins with in its middle. Marks and blanks begin tokens of their own."""
+"""The word that a text begins with in its middle."""
 
 LOOKED_AT = 80
-"""Characters; a longer word is not healed."""
+"""Characters at an edge; of a longer word the end, or the beginning, is healed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +44,17 @@ class Edges:
         """Slots that the edges take."""
         return max(1, bool(self.left) + bool(self.right))
 
-    def inside(self, written: bytes) -> bytes | None:
-        """What stands in the hole, of all that the slots spell; None if they spell no edge."""
-        end = len(written) - len(self.right)
-        spelled = written.startswith(self.left) and written.endswith(self.right)
+    def inside(self, written: bytes, *, whole: bool = True) -> bytes | None:
+        """What stands in the hole, of all that the slots spell; None if they spell no edge.
+
+        Args:
+            written: by the slots, from the first one on.
+            whole: whether up to the last one; else nothing is owed on the right yet.
+        """
+        right = self.right if whole else b""
+        end = len(written) - len(right)
+        spelled = written.startswith(self.left) and written.endswith(right)
         return written[len(self.left) : end] if spelled and end >= len(self.left) else None
-
-
-class TokenEnds:
-    """Which tokens of a vocabulary begin, or end, with given bytes."""
-
-    def __init__(self, vocabulary: Sequence[bytes]) -> None:
-        """Takes the bytes of each id; empty for ids that never stand for text."""
-        self._vocabulary = vocabulary
-
-    def beginning_with(self, text: bytes) -> Tensor:
-        """(tokens,) long, rising by their bytes. ``text`` is UTF-8 and not empty."""
-        return _span(self._forwards, text)
-
-    def ending_with(self, text: bytes) -> Tensor:
-        """(tokens,) long."""
-        return _span(self._backwards, text[::-1])
-
-    @cached_property
-    def _forwards(self) -> tuple[list[bytes], Tensor]:
-        return _sorted(list(self._vocabulary))
-
-    @cached_property
-    def _backwards(self) -> tuple[list[bytes], Tensor]:
-        return _sorted([text[::-1] for text in self._vocabulary])
 
 
 def cut_at_edges(
@@ -117,14 +97,3 @@ def _whole_characters(piece: bytes, fits: Callable[[bytes], bool]) -> bytes:
     except UnicodeDecodeError:
         return b""
     return piece if fits(piece) else b""
-
-
-def _sorted(texts: list[bytes]) -> tuple[list[bytes], Tensor]:
-    order = sorted((i for i, text in enumerate(texts) if text), key=texts.__getitem__)
-    return [texts[i] for i in order], torch.tensor(order, dtype=torch.long)
-
-
-def _span(table: tuple[list[bytes], Tensor], text: bytes) -> Tensor:
-    texts, tokens = table
-    just_behind = text[:-1] + bytes([text[-1] + 1]) if text[-1] < 255 else text + b"\xff"
-    return tokens[bisect_left(texts, text) : bisect_left(texts, just_behind)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.errors import MidfillError
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas, current_block
 from midfill.inference.samplers.sampler import SlotPredictions
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from midfill.inference.in_place.choosing_slots import SlotChooser
-    from midfill.inference.in_place.edges import Edges, TokenEnds
+    from midfill.inference.in_place.edges import Edges
     from midfill.inference.in_place.lengths.control import LengthControl
     from midfill.inference.in_place.model import InPlaceModel
     from midfill.inference.models.options import Caching
+    from midfill.inference.models.token_ends import TokenEnds
     from midfill.inference.samplers.sampler import Sampler
 
 
@@ -81,6 +83,9 @@ def unmask(model: InPlaceModel, canvas: HoleCanvas, rules: Rules) -> Iterator[Un
 
     Yields:
         A step after each forward pass; the last one's canvas is settled.
+
+    Raises:
+        MidfillError: the model predicts NaN.
     """
     block, moved = range(0), True
     for number in range(1, rules.steps + 1):
@@ -111,12 +116,18 @@ def _decided(
 ) -> tuple[dict[int, Accepted], list[int]]:
     """The token of each masked slot of the block, and the slots that are accepted."""
     allowed = _allowed(canvas, masked, logits, rules, most)
+    mass = allowed.logsumexp(-1)
+    if bool(mass.isnan().any()):
+        raise MidfillError(
+            "the model's predictions are no numbers (NaN): its weights are damaged, or too small "
+            "a number format; try the model option weights=float32"
+        )
     shaped = rules.chooser.shaped(allowed)
     chosen = rules.chooser.choose(shaped)
     every = torch.ones(len(masked), dtype=torch.bool, device=logits.device)
     held = torch.full_like(chosen, -1)
     accept = every if everything else rules.sampler(SlotPredictions(held, chosen, shaped, every))
-    plain = torch.log_softmax(allowed, dim=-1).gather(-1, chosen[:, None]).squeeze(-1)
+    plain = allowed.gather(-1, chosen[:, None]).squeeze(-1) - mass
     decided = zip(masked, chosen.tolist(), plain.tolist(), strict=True)
     guesses = {index: Accepted(token, value) for index, token, value in decided}
     taken = [index for index, wanted in zip(masked, accept.tolist(), strict=True) if wanted]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import tokenizers
 
 from midfill.inference.errors import WeightsCorrupt
+from midfill.inference.models.token_ends import TokenEnds
 from midfill.inference.models.tokenizer_files import SPACE, TokenizerFiles, read_tokenizer_files
 from midfill.inference.text.utf8 import need_utf8, whole_text
 from midfill.inference.tokenizer import byte_alphabet
@@ -105,6 +106,11 @@ class HubTokenizer:
         for text, token in self._files.added.items():
             vocabulary[token] = _plain(text, self._files).encode()
         return vocabulary
+
+    @cached_property
+    def ends(self) -> TokenEnds:
+        """Which tokens begin or end with given bytes."""
+        return TokenEnds(self.vocabulary_bytes)
 
     def special(self, content: str) -> int | None:
         """The id of the marker that is written ``content``; None if there is none."""

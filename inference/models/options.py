@@ -48,6 +48,8 @@ class SlotScore(StrEnum):
     MARGIN = "margin"
     ENTROPY = "entropy"
     ENTROPY_BOUND = "entropy-bound"
+    BEST = "best"
+    """One slot a step, that with the lowest entropy; or as many as the threshold says."""
 
 
 class Length(StrEnum):
@@ -83,7 +85,7 @@ class Options(BaseModel):
     """Denoising steps at most, for each canvas."""
     sampler: SlotScore = SlotScore.CONFIDENCE
     threshold: float | None = Field(default=None, gt=0.0)
-    """Of the sampler: a probability, a margin, nats for each slot, or nats for each step."""
+    """Of the sampler: a probability, a margin, nats a slot, nats a step, or slots a step."""
     temperature: float | None = Field(default=None, ge=0.0, le=2.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     length: Length = Length.AUTO
@@ -97,6 +99,21 @@ class Options(BaseModel):
     """Of a hub repository: a commit, branch or tag. What was pulled is used unless there is one."""
 
 
+ABOUT_WEIGHTS = ("weights", "revision")
+"""Options that say which weights are loaded, rather than how they fill."""
+
+
+def need_same_weights(loaded: Options, wanted: Options) -> None:
+    """Make sure that options can be followed with the weights that are in memory.
+
+    Raises:
+        UsageError: they ask for others.
+    """
+    for name in ABOUT_WEIGHTS:
+        if getattr(loaded, name) != getattr(wanted, name):
+            raise UsageError(f"model option {name}: the model has to be loaded anew for that")
+
+
 def with_smaller_canvas(options: Options) -> Options | None:
     """The same with the next smaller canvas; None if it is the smallest already."""
     smaller = [length for length in CANVAS_LENGTHS if length < options.canvas]
@@ -104,8 +121,11 @@ def with_smaller_canvas(options: Options) -> Options | None:
 
 
 def choices_of(name: str) -> tuple[Any, ...]:
-    """The values of an option that has a few to choose from; none of any other name."""
-    if name not in Options.model_fields:
+    """The values of an option that has a few to choose from; none of any other name.
+
+    What needs other weights in memory is no matter of choice.
+    """
+    if name not in Options.model_fields or name in ABOUT_WEIGHTS:
         return ()
     annotation = Options.model_fields[name].annotation
     kinds = [annotation, *get_args(annotation)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.errors import UsageError
 from midfill.inference.models.options import SlotScore
+from midfill.inference.samplers.best import Best
 from midfill.inference.samplers.confidence_threshold import ConfidenceThreshold
 from midfill.inference.samplers.entropy import LowEntropy
 from midfill.inference.samplers.entropy_bound import EntropyBound
@@ -38,11 +39,16 @@ class Rule:
     meaning: str
 
 
+def _best(threshold: float) -> Best:
+    return Best(max(1, round(threshold)))
+
+
 RULES = {
     SlotScore.CONFIDENCE: Rule(ConfidenceThreshold, 0.9, 1.0, "a probability above 0, up to 1"),
     SlotScore.MARGIN: Rule(TopMargin, 0.5, 1.0, "a difference of probabilities above 0, up to 1"),
     SlotScore.ENTROPY: Rule(LowEntropy, 0.3, inf, "nats for each slot, above 0"),
     SlotScore.ENTROPY_BOUND: Rule(EntropyBound, 0.1, inf, "nats for each step, above 0"),
+    SlotScore.BEST: Rule(_best, 1.0, inf, "slots a step, 1 or more"),
 }
 """0.9 and 0.1 are published (Fast-dLLM, DiffusionGemma); 0.5 and 0.3 are ours."""
 

@@ -39,7 +39,9 @@ def confidences(logits: Tensor, chosen: Tensor) -> Tensor:
     Returns:
         (slots,) float32.
     """
-    return log_probabilities(logits).gather(-1, chosen[:, None]).squeeze(-1).exp()
+    logits = logits.float()
+    of_chosen = logits.gather(-1, chosen[:, None]).squeeze(-1)
+    return (of_chosen - logits.logsumexp(-1)).exp()
 
 
 def margins(logits: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ not been fitted again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
 from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.length_bias import LengthBias
 from midfill.inference.uniform.canvas import UniformCanvas
 
 if TYPE_CHECKING:
@@ -33,20 +33,6 @@ DRAWS = 3
 
 EACH_UP_TO = 32
 """Shorter lengths are all tried at once; of longer ones, some, and then those around the best."""
-
-
-@dataclass(frozen=True, slots=True)
-class LengthBias:
-    """What confidence is usual for a length L: a·e^(−bL) + c·e^(−dL) + e."""
-
-    a: float = 1.00
-    b: float = 1.77
-    c: float = 0.56
-    d: float = 0.06
-    e: float = 0.24
-
-    def __call__(self, length: int) -> float:
-        return self.a * exp(-self.b * length) + self.c * exp(-self.d * length) + self.e
 
 
 USUAL = LengthBias()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_absorbing import dream
 
-from midfill.inference.in_place.edges import Edges, TokenEnds, cut_at_edges
+from midfill.inference.in_place.edges import Edges, cut_at_edges
 from midfill.inference.models.hub_tokenizer import HubTokenizer
+from midfill.inference.models.token_ends import TokenEnds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,8 @@ def test_tokens_are_found_by_how_they_begin_and_end() -> None:
         ("x = 12", "", b"", b""),
         ("\t", "x", b"\t", b"x"),
         ("a", "b = 1", b"a", b"b"),
+        ("x.", "y", b".", b"y"),
+        ("x1", "", b"", b""),
     ],
 )
 def test_pieces_of_words_and_last_blanks_are_taken_back(

@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_absorbing import dream, dreamon, llada
 
 from midfill.inference.engine import Engine
-from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory, UsageError
+from midfill.inference.errors import Cancelled, InvalidText, MidfillError, OutOfMemory, UsageError
 from midfill.inference.fillers.in_place import InPlaceFiller
 from midfill.inference.wire import Draft, Extent, Final, HoleSpan, InfillRequest, Limits, Stop
+from midfill.inference.wire_prompt import PromptPart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from torch import Tensor
+
+    from midfill.inference.in_place.canvas import HoleCanvas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -249,3 +253,159 @@ def test_models_without_a_shift_fill_too(tmp_path: Path) -> None:
     _, final = filled(opened(llada().write(tmp_path)), request())
 
     assert final.tokens >= 1
+
+
+class Script:
+    """Stands in for a model's predictions: the token of each slot, and how sure of it."""
+
+    def __init__(self, engine: Engine, say: Callable[[HoleCanvas, int], int | None]) -> None:
+        filler = engine.filler
+        assert isinstance(filler, InPlaceFiller)
+        self.vocabulary = filler._checkpoint.tokenizer.vocabulary_bytes
+        self.tokens = filler._checkpoint.tokens
+        self.model = filler._model
+        self.say = say
+
+    def predict(
+        self, canvas: HoleCanvas, block: range, caching: object, *, refresh: bool
+    ) -> Tensor:
+        masked = [index for index in canvas.masked_slots if index in block]
+        logits = torch.zeros(len(masked), 320)
+        for row, index in enumerate(masked):
+            token = self.say(canvas, index)
+            if token is None:
+                logits[row] = torch.nan
+            else:
+                logits[row, token] = 5.0 - 0.1 * index
+        return logits
+
+
+def scripted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, text: str, **specials: int
+) -> Callable[..., tuple[list[Draft], Final]]:
+    """Fills with what a script says; ``specials`` names a control token for some slots."""
+    script = Script(engine, lambda canvas, index: 0)
+    spelled = {bytes([byte]): token for token, t in enumerate(script.vocabulary) for byte in t[:1]}
+    spelled |= {t: token for token, t in enumerate(script.vocabulary) if len(t) == 1}
+    controls = {slot: getattr(script.tokens, name) for name, slot in specials.items()}
+    script.say = lambda canvas, index: controls.get(
+        index, spelled[text[index : index + 1].encode()]
+    )
+    monkeypatch.setattr(script.model, "predict", script.predict)
+    return lambda **fields: filled(engine, request(prefix="x = 1\n", **fields))
+
+
+def test_drafts_and_deadlines_never_close_up_over_what_is_not_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(dreamon().write(tmp_path), ",threshold=1")
+    fill = scripted(engine, monkeypatch, "abcdefgh", expand=3)
+
+    drafts, final = fill(limits=Limits(tokens=16, deadline_ms=1), suffix="\n")
+
+    assert final.stop is Stop.DEADLINE
+    assert "abc".startswith(final.text)
+    assert all("abc".startswith(draft.text + draft.guess) for draft in drafts)
+
+
+def test_what_stands_behind_an_end_token_is_never_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(folder, ",length=end-of-middle,threshold=1")
+    fill = scripted(engine, monkeypatch, "abcdefgh", end=3)
+
+    drafts, final = fill(limits=Limits(tokens=8), suffix="\n")
+
+    assert final.text == "abc"
+    assert final.stop is Stop.END_TOKEN
+    assert all("abc".startswith(draft.text + draft.guess) for draft in drafts)
+
+
+def test_a_deadline_before_the_last_block_keeps_the_first_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(folder, ",length=fixed,block=4,threshold=1")
+    fill = scripted(engine, monkeypatch, "ab(d" * 4)
+
+    drafts, final = fill(limits=Limits(tokens=16, deadline_ms=1), suffix="foo\n")
+
+    assert final.stop is Stop.DEADLINE
+    assert all(draft.guess for draft in drafts)
+    assert engine.prompt(request(suffix="foo\n")).owed_behind
+
+
+def test_carriage_returns_are_never_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = opened(folder, ",length=fixed")
+    fill = scripted(engine, monkeypatch, "ab\rcd")
+
+    _, final = fill(limits=Limits(tokens=5), suffix="\n")
+
+    assert "\r" not in final.text
+
+
+def test_a_model_that_computes_no_numbers_is_an_error_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(folder, ",length=fixed")
+    script = Script(engine, lambda canvas, index: None)
+    monkeypatch.setattr(script.model, "predict", script.predict)
+
+    for temperature in (0.0, 0.8):
+        with pytest.raises(MidfillError, match=r"no numbers \(NaN\).*weights=float32$"):
+            filled(engine, request(temperature=temperature))
+
+
+def test_dreamon_reads_the_end_of_the_file_and_others_do_not(folder: Path, tmp_path: Path) -> None:
+    def behind(engine: Engine, suffix: str) -> tuple[int, ...]:
+        filler = engine.filler
+        assert isinstance(filler, InPlaceFiller)
+        return filler._lay_out(request(suffix=suffix)).suffix
+
+    taught = opened(dreamon().write(tmp_path))
+    filler = taught.filler
+    assert isinstance(filler, InPlaceFiller)
+    end = filler._checkpoint.tokens.end
+
+    assert behind(taught, "")[-1:] == (end,)
+    assert behind(taught, "\ny = 1\n")[-1] == end
+    assert end not in behind(taught, "\ny = 1" * 4000)
+    assert behind(opened(folder), "") == ()
+
+
+def test_the_search_for_a_length_minds_the_deadline_and_is_made_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filler = engine.filler
+    assert isinstance(filler, InPlaceFiller)
+    asked: list[int] = []
+    surety = filler._model.surety
+
+    def noted(prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]) -> list[float]:
+        asked.extend(lengths)
+        return surety(prefix, lengths, suffix)
+
+    monkeypatch.setattr(filler._model, "surety", noted)
+    filled(engine, request(n=4, limits=Limits(tokens=40)))
+    assert len(asked) == len(set(asked)) > 0
+
+    asked.clear()
+    clock = iter(range(10**6))
+    monkeypatch.setattr("midfill.inference.fillers.in_place.monotonic", lambda: 1e9 + next(clock))
+    filled(engine, request(limits=Limits(tokens=40, deadline_ms=1)))
+    assert asked == []
+
+
+def test_other_weights_cannot_be_had_without_loading_them(engine: Engine) -> None:
+    with (
+        pytest.raises(UsageError, match="has to be loaded anew"),
+        engine.filling_with(engine.reference.options.model_copy(update={"weights": "int8"})),
+    ):
+        raise AssertionError("it is in memory with other weights")
+
+
+def test_context_takes_no_more_than_its_share(engine: Engine) -> None:
+    big = {"path": "a.py", "text": "x = 1\n" * 100_000}
+
+    shown = engine.prompt(request(context=(big,)))
+
+    assert shown.tokens(PromptPart.CONTEXT) <= 1025

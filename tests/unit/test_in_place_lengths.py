@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from midfill.inference.errors import UsageError
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas
-from midfill.inference.in_place.lengths.calibrated_search import CalibratedSearch, LengthBias
+from midfill.inference.in_place.lengths.calibrated_search import CalibratedSearch
 from midfill.inference.in_place.lengths.choice import length_control
+from midfill.inference.in_place.lengths.control import TimeIsUp
 from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
 from midfill.inference.in_place.lengths.expand_delete import ExpandDelete
 from midfill.inference.in_place.lengths.fixed import FixedLength
+from midfill.inference.length_bias import LengthBias
 from midfill.inference.models.absorbing.special_tokens import SpecialTokens
 from midfill.inference.models.options import Length, Options
 
@@ -146,6 +148,18 @@ class Scores:
         return [self.surety[length] for length in lengths]
 
 
+class Asked(dict[int, float]):
+    """A table that notes which of it was read."""
+
+    def __init__(self, surety: dict[int, float]) -> None:
+        super().__init__(surety)
+        self.lengths: set[int] = set()
+
+    def __getitem__(self, length: int) -> float:
+        self.lengths.add(length)
+        return super().__getitem__(length)
+
+
 FLAT = LengthBias(0.0, 1.0, 0.0, 1.0, 1.0)
 
 
@@ -174,29 +188,35 @@ def climbing(surety: dict[int, float], start: int, longest: int, patience: int) 
 @given(
     st.lists(st.floats(0.01, 1.0), min_size=24, max_size=24),
     st.integers(1, 24),
-    st.integers(1, 30),
     st.integers(1, 5),
 )
-def test_a_search_in_batches_ends_where_the_published_one_ends(
-    sureties: list[float], start: int, batch: int, patience: int
+def test_a_search_in_batches_ends_where_the_published_one_ends_and_scores_no_more(
+    sureties: list[float], start: int, patience: int
 ) -> None:
     table = dict(enumerate(sureties, 1))
-    search = CalibratedSearch(start, 24, patience, batch, FLAT)
+    scores, alone = Scores(table), Asked(table)
 
-    assert search.begin(Scores(table), 1, 24) == climbing(table, start, 24, patience)
+    found = CalibratedSearch(start, 24, patience, FLAT).begin(scores, 1, 24)
+
+    assert found == climbing(alone, start, 24, patience)
+    assert {length for batch in scores.batches for length in batch} == alone.lengths
 
 
-def test_a_batch_as_large_as_the_search_takes_one_pass_in_each_direction() -> None:
-    scores = Scores({length: 1 / (1 + abs(length - 12)) for length in range(1, 65)})
+def test_a_search_that_runs_out_of_time_takes_the_best_so_far() -> None:
+    scores = Scores({length: 1 / (1 + abs(length - 20)) for length in range(1, 65)})
 
-    assert CalibratedSearch(batch=64, bias=FLAT).begin(scores, 1, 64) == 12
-    assert len(scores.batches) == 2
+    def one_pass(lengths: Sequence[int]) -> list[float]:
+        if scores.batches:
+            raise TimeIsUp
+        return scores(lengths)
+
+    assert CalibratedSearch(bias=FLAT).begin(one_pass, 1, 64) == 12
 
 
 def test_no_length_is_scored_twice() -> None:
     scores = Scores({length: 1 / (1 + abs(length - 20)) for length in range(1, 65)})
 
-    CalibratedSearch(batch=3, bias=FLAT).begin(scores, 1, 64)
+    CalibratedSearch(bias=FLAT).begin(scores, 1, 64)
 
     asked = [length for batch in scores.batches for length in batch]
     assert len(asked) == len(set(asked))
@@ -227,14 +247,14 @@ def test_a_model_without_the_tokens_says_what_works_instead() -> None:
     tokens = SpecialTokens(mask=1, end=2, pad=2)
 
     with pytest.raises(UsageError, match="length=search works with every model"):
-        length_control(Options(length=Length.EXPAND_DELETE), Length.SEARCH, tokens, "cpu")
+        length_control(Options(length=Length.EXPAND_DELETE), Length.SEARCH, tokens)
 
 
 def test_a_model_is_filled_as_it_was_taught_unless_told_otherwise() -> None:
     tokens = SpecialTokens(mask=1, end=2, pad=2, expand=3, delete=2)
 
-    taught = length_control(Options(), Length.EXPAND_DELETE, tokens, "cpu")
-    told = length_control(Options(length=Length.SEARCH), Length.EXPAND_DELETE, tokens, "cpu")
+    taught = length_control(Options(), Length.EXPAND_DELETE, tokens)
+    told = length_control(Options(length=Length.SEARCH), Length.EXPAND_DELETE, tokens)
 
     assert isinstance(taught, ExpandDelete)
     assert isinstance(told, CalibratedSearch)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas, current_block
 from midfill.inference.in_place.choosing_slots import SlotChooser
-from midfill.inference.in_place.edges import Edges, TokenEnds
+from midfill.inference.in_place.edges import Edges
 from midfill.inference.in_place.lengths.expand_delete import ExpandDelete
 from midfill.inference.in_place.lengths.fixed import FixedLength
 from midfill.inference.in_place.unmasking import Rules, unmask
 from midfill.inference.models.options import Caching
+from midfill.inference.models.token_ends import TokenEnds
 from midfill.inference.samplers.confidence_threshold import ConfidenceThreshold
 
 if TYPE_CHECKING:

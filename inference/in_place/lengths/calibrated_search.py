@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from math import exp
 from typing import TYPE_CHECKING
 
-from midfill.inference.in_place.lengths.control import clamped
+from midfill.inference.in_place.lengths.control import TimeIsUp, clamped
+from midfill.inference.length_bias import LengthBias
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,38 +17,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class LengthBias:
-    """How sure a model is of an all-masked canvas by its length alone.
-
-    ``bias(L) = a·exp(−b·L) + c·exp(−d·L) + e``. The defaults are the published constants, used
-    there for LLaDA, Dream-Coder and DiffuCoder alike.
-    """
-
-    a: float = 1.00
-    b: float = 1.77
-    c: float = 0.56
-    d: float = 0.06
-    e: float = 0.24
-
-    def __call__(self, length: int) -> float:
-        return self.a * exp(-self.b * length) + self.c * exp(-self.d * length) + self.e
-
-
-@dataclass(frozen=True, slots=True)
 class CalibratedSearch:
     """Searches the number of slots before the first step, without any training.
 
     ``score(L) = Φ(L) / bias(L)``, where ``Φ(L)`` is the mean over the slots of the largest
     probability with all of them masked. From ``start`` the length goes up by one and the best is
     kept until ``patience`` lengths in a row have not improved on it; then down from ``start - 1``
-    by the same rule, with the same running best. Lengths are scored ``batch`` at a time, in one
-    forward pass; which are scored changes nothing of the outcome.
+    by the same rule, with the same running best. Lengths are scored together as long as it is
+    certain that the rule will ask for them: as many as may still fail. None is scored in vain.
+
+    Where the time is up, the best length so far is taken.
 
     Attributes:
         start: where the search begins.
         longest: slots at most, whatever there is room for.
         patience: lengths without improvement before a direction is given up.
-        batch: lengths in one forward pass; on a GPU as many as the search may need.
         bias: of the model.
         control_tokens: that the model has for lengths and that are not wanted here.
 
@@ -57,7 +41,6 @@ class CalibratedSearch:
     start: int = 8
     longest: int = 64
     patience: int = 4
-    batch: int = 8
     bias: LengthBias = field(default_factory=LengthBias)
     control_tokens: frozenset[int] = frozenset()
 
@@ -68,18 +51,11 @@ class CalibratedSearch:
     def begin(self, score: LengthScore, least: int, most: int) -> int:
         most = max(least, min(most, self.longest))
         start = clamped(self.start, least, most)
-        table = _Table(score, self.bias, self.batch, least, most)
-        best, best_score = start, table(start, +1)
-        for step, first, last in ((+1, start + 1, most), (-1, start - 1, least)):
-            failures = 0
-            for length in range(first, last + step, step):
-                if (reached := table(length, step)) > best_score:
-                    best, best_score, failures = length, reached, 0
-                else:
-                    failures += 1
-                    if failures == self.patience:
-                        break
-        return best
+        search = _Search(score, self.bias, start)
+        with suppress(TimeIsUp):
+            search.climb(range(start, most + 1), self.patience)
+            search.climb(range(start - 1, least - 1, -1), self.patience)
+        return search.best
 
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         return self.control_tokens
@@ -89,24 +65,23 @@ class CalibratedSearch:
 
 
 @dataclass(slots=True)
-class _Table:
-    """Calibrated scores by length, a batch of neighbours at a time."""
+class _Search:
+    """The best length so far, and how good it is."""
 
     score: LengthScore
     bias: LengthBias
-    batch: int
-    least: int
-    most: int
-    known: dict[int, float] = field(default_factory=dict)
+    best: int
+    reached: float = -1.0
 
-    def __call__(self, length: int, step: int) -> float:
-        if length not in self.known:
-            behind = range(length, length + step * self.batch, step)
-            wanted = [
-                other
-                for other in behind
-                if self.least <= other <= self.most and other not in self.known
-            ]
-            for other, surety in zip(wanted, self.score(wanted), strict=True):
-                self.known[other] = surety / self.bias(other)
-        return self.known[length]
+    def climb(self, lengths: range, patience: int) -> None:
+        """Go through lengths in order until so many in a row are no better than the best."""
+        failures = 0
+        while lengths and failures < patience:
+            # The very first length is no failure, whatever it scores.
+            certain = patience - failures + (self.reached < 0)
+            together, lengths = lengths[:certain], lengths[certain:]
+            for length, surety in zip(together, self.score(together), strict=True):
+                calibrated = surety / self.bias(length)
+                failures = 0 if calibrated > self.reached else failures + 1
+                if not failures:
+                    self.best, self.reached = length, calibrated

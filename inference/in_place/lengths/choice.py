@@ -16,20 +16,14 @@ if TYPE_CHECKING:
     from midfill.inference.models.absorbing.special_tokens import SpecialTokens
     from midfill.inference.models.options import Options
 
-BATCH = {"cpu": 8}
-"""Lengths scored in one forward pass; on a CPU, which gains nothing from more, a few."""
 
-
-def length_control(
-    options: Options, taught: Length, tokens: SpecialTokens, device: str
-) -> LengthControl:
+def length_control(options: Options, taught: Length, tokens: SpecialTokens) -> LengthControl:
     """A length control for one fill.
 
     Args:
         options: the model's; `Length.AUTO` takes what it was taught.
         taught: what that is.
         tokens: the model's.
-        device: the type of the device it runs on.
 
     Raises:
         UsageError: the model has no tokens for the way that was asked for.
@@ -52,8 +46,4 @@ def length_control(
             delete = tokens.delete
             return ExpandDelete(tokens.expand, delete, unwanted=control - {tokens.expand, delete})
         case _:
-            return CalibratedSearch(
-                longest=options.canvas,
-                batch=BATCH.get(device, options.canvas),
-                control_tokens=control,
-            )
+            return CalibratedSearch(longest=options.canvas, control_tokens=control)

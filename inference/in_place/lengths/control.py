@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     lengths are scored in one forward pass."""
 
 
+class TimeIsUp(Exception):
+    """Raised by a `LengthScore`: no more lengths can be scored before the deadline."""
+
+
 class LengthControl(Protocol):
     """Decides how many slots a canvas begins with, and changes their number on the way."""
 

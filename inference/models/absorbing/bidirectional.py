@@ -40,6 +40,10 @@ ROW_STEP = 16
 """Rows of a step are filled up to a multiple of this, so that a few graphs do for all blocks."""
 
 
+MOST_POSITIONS = 16384
+"""Positions in one forward pass that scores several lengths; bounds the memory that takes."""
+
+
 class BidirectionalModel:
     """An `InPlaceModel` over a native backbone.
 
@@ -98,6 +102,16 @@ class BidirectionalModel:
     def surety(
         self, prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]
     ) -> list[float]:
+        window = len(prefix) + max(lengths) + len(suffix)
+        together = max(1, MOST_POSITIONS // window)
+        found: list[float] = []
+        for first in range(0, len(lengths), together):
+            found += self._sureties(prefix, lengths[first : first + together], suffix)
+        return found
+
+    def _sureties(
+        self, prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]
+    ) -> list[float]:
         rows = [[*prefix, *[self._mask] * length, *suffix] for length in lengths]
         longest = max(map(len, rows))
         padded = torch.tensor([row + [self._mask] * (longest - len(row)) for row in rows])
@@ -112,8 +126,9 @@ class BidirectionalModel:
         for row, length in zip(states, lengths, strict=True):
             slots = [self._row_of(len(prefix) + index) for index in range(length)]
             probabilities = torch.softmax(self._head(row, slots), dim=-1)
-            found.append(float(probabilities.amax(-1).mean()))
-        return found
+            found.append(probabilities.amax(-1).mean())
+        sureties: list[float] = torch.stack(found).tolist()
+        return sureties
 
     def _row_of(self, position: int) -> int:
         """The row in which a position is predicted; the first one predicts itself."""

@@ -14,6 +14,7 @@ canvases are filled up to a few widths; masks take out what is not there.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import torch
 from torch.nn import functional as F
@@ -24,6 +25,7 @@ from midfill.inference.models.diffusion_gemma.static_context import KINDS, Stati
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from weakref import ReferenceType
 
     from torch import Tensor
     from transformers import DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
@@ -62,7 +64,7 @@ class DiffusionGemma:
         self.device: torch.device = self._embedding.weight.device
         self.steps = CapturedSteps(self.device) if steps is None else steps
         self._static = StaticContext(self._config)
-        self._held_for: CanvasBehind | None = None
+        self._held_for: ReferenceType[CanvasBehind] | None = None
 
     def forget(self) -> None:
         """Give back what is held for captured steps, and the graphs that refer to it."""
@@ -179,14 +181,14 @@ class DiffusionGemma:
 
     def _hold(self, behind: CanvasBehind) -> None:
         """Have the context that a canvas stands behind in the static buffers."""
-        if self._held_for is behind:
+        if self._held_for is not None and self._held_for() is behind:
             return
         view = behind.context.view()
         if not self._static.has_room_for(view):
             self.steps.clear()  # graphs read the buffers that are replaced
             self._static.make_room_for(view)
         self._static.copy(view)
-        self._held_for = behind
+        self._held_for = ref(behind)
 
     def _static_step(self, ids: Tensor, belief: Tensor, present: Tensor, places: Tensor) -> Tensor:
         """`step` over the static context; all of it depends on what it is given alone.

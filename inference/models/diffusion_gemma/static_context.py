@@ -30,8 +30,13 @@ class StaticContext:
         self._config = config
         self._keys: list[Tensor] = []  # a layer: (1, key heads, room, head size)
         self._values: list[Tensor] = []
+        self._caches: dict[int, DynamicCache] = {}
         self.lengths = [0, 0]
         self.rooms = [0, 0]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(buffer.nbytes for buffer in (*self._keys, *self._values))
 
     def has_room_for(self, view: DynamicCache) -> bool:
         """Whether a view of one row fits in the buffers as they are."""
@@ -60,7 +65,9 @@ class StaticContext:
 
     def cache(self, rows: int) -> DynamicCache:
         """The whole buffers, as the layers take them; a mask says how much of them counts."""
-        cache = DynamicCache(config=self._config)
+        if rows in self._caches:
+            return self._caches[rows]
+        cache = self._caches[rows] = DynamicCache(config=self._config)
         for layer, keys, values in zip(layers_of(cache), self._keys, self._values, strict=True):
             layer.lazy_initialization(keys, values)
             layer.keys = keys.expand(rows, -1, -1, -1)
@@ -69,7 +76,7 @@ class StaticContext:
 
     def clear(self) -> None:
         """Give the buffers back."""
-        self._keys, self._values = [], []
+        self._keys, self._values, self._caches = [], [], {}
         self.lengths, self.rooms = [0, 0], [0, 0]
 
 
