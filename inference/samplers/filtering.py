@@ -39,6 +39,10 @@ def with_temperature(logits: Tensor, temperature: float) -> Tensor:
     return shifted / max(temperature, SMALLEST)
 
 
+USUAL_NUCLEUS = 1024
+"""Tokens among which the nucleus is looked for first, which spares sorting the vocabulary."""
+
+
 def nucleus(logits: Tensor, top_p: float) -> Tensor:
     """Forbid all but the smallest set of most probable tokens that holds a share of the mass.
 
@@ -62,11 +66,19 @@ def nucleus(logits: Tensor, top_p: float) -> Tensor:
     logits = logits.float()
     if top_p == 1:
         return logits
-    falling, order = logits.sort(dim=-1, descending=True, stable=True)
     # In float32 the rare tokens of a large vocabulary add nothing to a sum near 1, many as they
     # are; Apple's GPUs have nothing better.
     precise = torch.float32 if logits.is_mps else torch.float64
-    mass = falling.to(precise).softmax(-1).cumsum(-1)
+    total = logits.to(precise).logsumexp(-1, keepdim=True)
+    falling = logits.topk(min(USUAL_NUCLEUS, logits.shape[-1]), dim=-1).values
+    mass = (falling.to(precise) - total).exp().cumsum(-1)
+    if not bool((mass[:, -1] >= top_p).all()):
+        falling = logits.sort(dim=-1, descending=True).values
+        mass = (falling.to(precise) - total).exp().cumsum(-1)
     before = pad(mass[:, :-1], (1, 0))
-    kept = falling.masked_fill(before >= top_p, -torch.inf)
-    return torch.full_like(logits, -torch.inf).scatter(-1, order, kept)
+    count = (before < top_p).sum(-1, keepdim=True)
+    least = falling.gather(-1, (count - 1).clamp(min=0))
+    # Of those that are as probable as the last one that stays, the lowest ids.
+    larger, equal = logits > least, logits == least
+    room = count - larger.sum(-1, keepdim=True)
+    return logits.masked_fill(~(larger | (equal & (equal.cumsum(-1) <= room))), -torch.inf)
