@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from midfill.inference.downloads.printable import printable
 from midfill.inference.errors import MidfillError
 from midfill.inference.version import version
 from midfill.lsp.bench_command import bench
@@ -75,7 +76,7 @@ def main() -> None:
     try:
         app()
     except MidfillError as error:
-        print(f"midfill: {error}", file=sys.stderr)
+        print(f"midfill: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

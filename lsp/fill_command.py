@@ -56,7 +56,10 @@ def fill(
     device: Annotated[
         str | None,
         typer.Option(
-            "--device", metavar="D", help="A torch device, such as cpu or cuda; big models take a GPU by themselves.", show_default=False
+            "--device",
+            metavar="D",
+            help="A torch device, such as cpu or cuda; big models take a GPU by themselves.",
+            show_default=False,
         ),
     ] = None,
     n: Annotated[

@@ -9,6 +9,7 @@ import typer
 from midfill.inference.errors import UsageError, WeightsMissing
 
 if TYPE_CHECKING:
+    from midfill.inference.downloads.repository.remains import Remains
     from midfill.inference.downloads.repository.snapshots import Snapshot
     from midfill.inference.models.machine_memory import Memory
     from midfill.inference.models.reference import ModelReference
@@ -77,7 +78,7 @@ def pull(
 @app.command()
 def show(model: Name = "embedded") -> None:
     """Describe a model: its licence, where it comes from, its files and their sha256."""
-    from midfill.inference.downloads.repository.snapshots import snapshots
+    from midfill.inference.downloads.repository.remains import Remains
     from midfill.inference.models.catalog import EMBEDDED
     from midfill.inference.models.known import known_model
     from midfill.inference.models.overview import known_row, snapshot_row
@@ -85,6 +86,7 @@ def show(model: Name = "embedded") -> None:
         embedded_description,
         known_description,
         print_lines,
+        remains_description,
         snapshot_description,
     )
 
@@ -92,8 +94,7 @@ def show(model: Name = "embedded") -> None:
     if reference is None:
         print_lines(embedded_description(EMBEDDED))
         return
-    revision = reference.options.revision
-    here = _meant(reference) if revision else snapshots(reference.location)
+    here = _meant(reference)
     known = known_model(reference.location)
     if not here and known is None:
         raise WeightsMissing(
@@ -103,10 +104,13 @@ def show(model: Name = "embedded") -> None:
     memories = memories_here()
     if not here and known is not None:
         print_lines(known_description(known, known_row(known, memories)))
-    for number, snapshot in enumerate(here):
+    for number, one in enumerate(here):
         if number:
             print()
-        print_lines(snapshot_description(snapshot, snapshot_row(snapshot, memories)))
+        if isinstance(one, Remains):
+            print_lines(remains_description(one))
+        else:
+            print_lines(snapshot_description(one, snapshot_row(one, memories)))
 
 
 @app.command()
@@ -115,7 +119,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete what was pulled of a model: the revision that is named, or all of it."""
-    from midfill.inference.downloads.repository.snapshots import remove_snapshots, snapshots
+    from midfill.inference.downloads.repository.removing import remove_snapshots
     from midfill.inference.models.catalog import EMBEDDED
     from midfill.lsp.licence_question import somebody_is_there
     from midfill.lsp.model_list_view import size
@@ -126,11 +130,11 @@ def remove(
         raise UsageError(
             f"the embedded model is not removed here: delete the folder {EMBEDDED.folder().path}"
         )
-    gone = _meant(reference) if reference.options.revision else snapshots(reference.location)
+    gone = _meant(reference)
     if not gone:
         raise WeightsMissing(f"{model} has not been pulled, so there is nothing to remove")
-    for snapshot in gone:
-        print(f"{snapshot.folder}  {size(snapshot.size)}")
+    for one in gone:
+        print(f"{one.folder}  {size(one.size)}")
     if not yes:
         if not somebody_is_there():
             raise UsageError("add --yes to delete this without being asked")
@@ -177,12 +181,23 @@ def _hub_reference(model: str) -> ModelReference | None:
     return reference
 
 
-def _meant(reference: ModelReference) -> tuple[Snapshot, ...]:
-    """The snapshot of the revision that is named, or none."""
-    from midfill.inference.downloads.repository.snapshots import find_snapshot
+def _meant(reference: ModelReference) -> tuple[Snapshot | Remains, ...]:
+    """What is here of the revision that is named, or of all: whole, begun and damaged."""
+    from midfill.inference.downloads.repository.remains import remains
+    from midfill.inference.downloads.repository.snapshots import (
+        find_snapshot,
+        is_commit,
+        snapshots,
+    )
 
-    found = find_snapshot(reference.location, reference.options.revision)
-    return () if found is None else (found,)
+    repository, revision = reference.location, reference.options.revision
+    here: tuple[Snapshot | Remains, ...] = (*snapshots(repository), *remains(repository))
+    if revision is None:
+        return here
+    if found := find_snapshot(repository, revision):
+        return (found,)
+    meant = tuple(one for one in here if is_commit(revision, one.commit))
+    return meant if len({one.commit for one in meant}) == 1 else ()
 
 
 def _pull_repository(

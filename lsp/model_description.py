@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from midfill.inference.downloads.printable import printable
 from midfill.lsp.model_list_view import fits_of, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from midfill.inference.downloads.repository.remains import Remains
     from midfill.inference.downloads.repository.snapshots import Snapshot
     from midfill.inference.models.catalog import CatalogEntry
     from midfill.inference.models.known import KnownModel
@@ -60,6 +62,7 @@ def snapshot_description(snapshot: Snapshot, row: ModelRow) -> Lines:
     record = snapshot.record
     agreed = f", agreed to on {record.accepted[:10]}" if record.accepted else ""
     whole = f", complete since {record.completed[:10]}" if record.completed else ""
+    asked = ", ".join(f"{name} ({when[:19]})" for name, when in record.asked.items())
     lines = [
         ("name", record.repository),
         ("model", row.description),
@@ -67,7 +70,7 @@ def snapshot_description(snapshot: Snapshot, row: ModelRow) -> Lines:
         ("", record.licence.link),
         *_memory(row),
         ("commit", record.commit),
-        ("pulled as", ", ".join(record.asked) or "nothing yet"),
+        ("pulled as", asked or "nothing yet"),
         ("state", f"{row.state}{whole}"),
         ("folder", str(snapshot.folder)),
     ]
@@ -76,6 +79,17 @@ def snapshot_description(snapshot: Snapshot, row: ModelRow) -> Lines:
         found = "damaged" if name in damaged else f"{size(file.size)}  sha256 {file.sha256}"
         lines.append(("", f"{name}  {found}"))
     return lines
+
+
+def remains_description(remains: Remains) -> Lines:
+    """Of a commit's folder that is no model."""
+    return [
+        ("name", remains.repository),
+        ("commit", remains.commit),
+        ("state", "damaged: pull it again, or remove it"),
+        ("on disk", size(remains.size)),
+        ("folder", str(remains.folder)),
+    ]
 
 
 def _memory(row: ModelRow) -> Lines:
@@ -94,4 +108,4 @@ def _memory(row: ModelRow) -> Lines:
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:
     for label, value in lines:
-        print(f"{label:<12}  {value}".rstrip())
+        print(printable(f"{label:<12}  {value}").rstrip())

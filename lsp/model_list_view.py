@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from midfill.inference.models.machine_memory import Fit, Memory
     from midfill.inference.models.overview import ModelRow
 
-_STYLES = {"ready": "green", "missing": "dim", "interrupted": "yellow", "unverified": "yellow"}
+_STYLES = {
+    "ready": "green",
+    "missing": "dim",
+    "interrupted": "yellow",
+    "unverified": "yellow",
+    "damaged": "red",
+}
 
 
 def print_models(rows: Sequence[ModelRow], memories: Sequence[Memory]) -> None:

@@ -29,7 +29,9 @@ def serve(
         typer.Option(help="Who may ask over TCP: one NAME TOKEN a line, read again on change."),
     ] = None,
     model: Annotated[str, typer.Option(help="Which model; see `midfill model list`.")] = "embedded",
-    device: Annotated[str | None, typer.Option(help="A torch device; cpu by default.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="A torch device; by default a big model's is a GPU, if any.")
+    ] = None,
     idle_minutes: Annotated[
         float, typer.Option(min=0.01, help="Unload the model after so long without a request.")
     ] = 10.0,

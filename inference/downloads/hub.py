@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midfill.inference.downloads.hub_access import (
+    HUB,
     OFFLINE_VARIABLE,
     PROBE_SECONDS,
     hub_client,
@@ -37,7 +38,7 @@ class Hub:
     repository: str
     revision: str
     file: str
-    name: str = "the model hub"
+    name: str = HUB
 
     def append(
         self, file: PublishedFile, partial: Path, intact: int, report: Callable[[int], None]

@@ -1,22 +1,27 @@
 """Where the model hub is, who the user is there, and what can be wrong with asking it.
 
-``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` are honoured.
+``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` and ``HF_HUB_OFFLINE`` are
+honoured.
 """
 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from midfill.inference.errors import DownloadFailed
 from midfill.inference.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from urllib.parse import SplitResult
 
     import httpx
+
+HUB = "the model hub"
 
 PROBE_SECONDS = 3.0
 """A hub that has not answered by then is taken for out of reach."""
@@ -30,6 +35,12 @@ ENDPOINT_VARIABLE = "HF_ENDPOINT"
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 """The environment variable that switches the hub off."""
 
+ANONYMOUS_VARIABLE = "HF_HUB_DISABLE_IMPLICIT_TOKEN"
+"""The environment variable that keeps the user's token from being sent."""
+
+TOKEN_PLACES = "HF_TOKEN, or the one that `hf auth login` has stored"
+"""Where a token comes from."""
+
 
 def hub_is_off() -> bool:
     """Whether the user has switched the hub off.
@@ -37,7 +48,7 @@ def hub_is_off() -> bool:
     Raises:
         DownloadFailed: its address makes no sense.
     """
-    if os.environ.get(OFFLINE_VARIABLE, "").upper() in ("1", "ON", "YES", "TRUE"):
+    if _is_set(OFFLINE_VARIABLE):
         return True
     hub_endpoint()  # `huggingface_hub` cannot even be imported with an address that makes no sense
     from huggingface_hub import is_offline_mode
@@ -46,36 +57,74 @@ def hub_is_off() -> bool:
 
 
 def hub_endpoint() -> str | None:
-    """The hub's address if it is another than the usual one.
+    """The hub's address if it is another than the usual one, without a name and password in it.
 
     Raises:
         DownloadFailed: it makes no sense.
     """
-    address = os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/")
+    parts = _endpoint_parts()
+    if parts is None:
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+
+
+def is_anonymous() -> bool:
+    """Whether the user does not want to be known to the hub."""
+    return _is_set(ANONYMOUS_VARIABLE)
+
+
+def hub_token() -> str | None:
+    """What the user is known to the hub by, if at all.
+
+    Raises:
+        DownloadFailed: it cannot be had or sent. The message is a clause.
+    """
+    if is_anonymous():
+        return None
+    from huggingface_hub import get_token
+
     try:
-        parts = urlsplit(address)
-        sound = not address or (parts.scheme in ("http", "https") and bool(parts.hostname))
-    except ValueError:
-        sound = False
-    if not sound:
+        token = get_token()
+    except Exception as error:  # files, logins of build services and renewals each raise their own
         raise DownloadFailed(
-            f"{ENDPOINT_VARIABLE} is no address: unset it, or set it to one such as "
-            "https://huggingface.co"
+            f"the token ({TOKEN_PLACES}) cannot be read or renewed: log in again"
+        ) from error
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise DownloadFailed(
+            f"the token ({TOKEN_PLACES}) has characters in it that no token has: copy it again"
         )
-    return address or None
+    return token
 
 
 def hub_client() -> httpx.Client:
-    """A client that follows redirects, and tells the hub alone who the user is there."""
+    """A client that follows redirects, and tells the hub alone who the user is there.
+
+    Raises:
+        DownloadFailed: the token, a proxy or the certificates that are set cannot be used. The
+            message is a clause.
+    """
     import httpx
-    from huggingface_hub import get_token
 
     # compressed, neither sizes nor offsets would be those of the file
     headers = {"Accept-Encoding": "identity", "User-Agent": f"midfill/{version()}"}
-    if token := get_token():
-        headers["Authorization"] = f"Bearer {token}"
+    if authorization := _authorization():
+        headers["Authorization"] = authorization
     timeout = httpx.Timeout(STALL_SECONDS, connect=PROBE_SECONDS)
-    return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
+    try:
+        return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
+    except ImportError as error:
+        raise DownloadFailed(
+            "a SOCKS proxy is set in ALL_PROXY, HTTPS_PROXY or HTTP_PROXY: "
+            "set another kind of proxy, or install the package socksio"
+        ) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise DownloadFailed(
+            "what is set in ALL_PROXY, HTTPS_PROXY, HTTP_PROXY or NO_PROXY is no address"
+        ) from error
+    except OSError as error:
+        raise DownloadFailed(
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"
+        ) from error
 
 
 @contextmanager
@@ -93,5 +142,38 @@ def hub_errors(name: str) -> Iterator[None]:
         raise DownloadFailed(f"{name} answers {error.response.status_code}") from error
     except httpx.TimeoutException as error:
         raise DownloadFailed(f"{name} does not answer") from error
+    except UnicodeError as error:  # what a redirect to an impossible host ends in
+        raise DownloadFailed(f"{name} names a place that cannot be") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DownloadFailed(f"{name} cannot be reached") from error
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _endpoint_parts() -> SplitResult | None:
+    address = os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/")
+    if not address:
+        return None
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not address.isprintable():
+        raise DownloadFailed(
+            f"{ENDPOINT_VARIABLE} is no address: unset it, or set it to one such as "
+            "https://huggingface.co"
+        )
+    return parts
+
+
+def _authorization() -> str | None:
+    """Name and password where the hub's address has them, else the token."""
+    parts = _endpoint_parts()
+    if parts is not None and parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return f"Basic {b64encode(login.encode()).decode('ascii')}"
+    token = hub_token()
+    return f"Bearer {token}" if token else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import getincrementaldecoder
 from dataclasses import dataclass, replace
 from math import exp, isfinite
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 CUT_SHORT = (Stop.DEADLINE, Stop.TOKEN_LIMIT)
 """What ends a middle before it is finished."""
+
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What no source file needs and terminals obey; all but the tab and the line break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,11 @@ def starts_of(pieces: Sequence[bytes], skipped: int = 0) -> tuple[int, ...]:
     return tuple(starts)
 
 
+def without_controls(text: str) -> str:
+    """A text with ``\n`` line breaks, and without escape codes that a terminal would follow."""
+    return CONTROLS.sub("", for_model(text))
+
+
 def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
     """Cut a middle where a rule ends it, and have it meet what stands behind it.
 
@@ -72,7 +82,10 @@ def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
     """
     around = Surroundings.of(text.prefix, text.suffix, extent, text.replaced)
     # A model may write a carriage return, which the rules would not take for the end of a line.
-    written, stop = for_model(middle.text), middle.stop
+    clean, stop = without_controls(middle.text), middle.stop
+    starts, written = middle.starts, clean
+    if clean != middle.text:
+        starts = tuple(len(without_controls(middle.text[:start])) for start in starts)
     if ending := find_end(written, around, extent):
         written, stop = written[: ending.at], ending.stop
     elif stop in CUT_SHORT:
@@ -84,9 +97,9 @@ def finished(middle: Middle, text: HoleText, extent: Extent) -> Middle:
     elif extent is Extent.LINE:
         written = written.partition("\n")[0]
     kept = middle.log_probabilities
-    if middle.starts and written in middle.text:
-        kept = kept[: 1 + sum(start < len(written) for start in middle.starts)]
-    return replace(middle, text=written, stop=stop, log_probabilities=kept)
+    if starts and written in clean:
+        kept = kept[: 1 + sum(start < len(written) for start in starts)]
+    return replace(middle, text=written, stop=stop, log_probabilities=kept, starts=starts)
 
 
 def certainty(log_probabilities: Sequence[float]) -> float:

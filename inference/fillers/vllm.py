@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from math import inf
 from typing import TYPE_CHECKING
 
-from midfill.inference.errors import EngineBusy, EngineUnavailable
+from midfill.inference.errors import Cancelled, EngineUnavailable, MidfillError, UsageError
 from midfill.inference.fillers.attempts import ALTERNATIVES_TEMPERATURE
-from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
+from midfill.inference.fillers.finishing import (
+    Middle,
+    final_of,
+    finished,
+    is_new,
+    without_controls,
+)
 from midfill.inference.fillers.hole_text import hole_text
 from midfill.inference.models.options import SuffixView
 from midfill.inference.progress import Progress
 from midfill.inference.vllm import faults
-from midfill.inference.vllm.abilities import SECONDS, ask_abilities
+from midfill.inference.vllm.abilities import ask_abilities
 from midfill.inference.vllm.access import api_key, warn_of_open_transport
 from midfill.inference.vllm.client import Client
 from midfill.inference.vllm.completion import Wish, write
@@ -47,9 +54,14 @@ log = logging.getLogger(__name__)
 NARROWEST = 32
 """Slots that a canvas is not lowered below."""
 
+PROMPT_SECONDS = 5.0
+"""For showing a prompt, which only the tokenizer is needed for."""
+
 
 def open_vllm(reference: ModelReference, listener: ProgressListener) -> VllmFiller:
     """Ask a server what it has.
+
+    The listener is told all the while; what it raises ends the waiting.
 
     Raises:
         UsageError: it has no such model, refuses the key, or cannot follow an option.
@@ -59,9 +71,16 @@ def open_vllm(reference: ModelReference, listener: ProgressListener) -> VllmFill
     client = Client(reference.location, api_key(reference.location))
     try:
         warn_of_open_transport(client.address, client.host)
-        listener(Progress(f"asking the vLLM server at {client.host} what it has"))
+        progress = Progress(f"asking the vLLM server at {client.host} what it has")
+
+        def never() -> bool:
+            listener(progress)
+            return False
+
         options = reference.options
-        abilities = ask_abilities(client, reference.served_name, options.canvas)
+        abilities = ask_abilities(
+            client, reference.served_name, options.canvas, Patience(inf, never)
+        )
         server = server_of(client, abilities, options)
     except BaseException:
         client.close()
@@ -82,11 +101,15 @@ class VllmFiller:
 
     Nothing of a request is kept but the token ids of texts lately sent; contexts are cached by the
     server, which tells them by their tokens.
+
+    A server that fails may have been started anew, with another model under the same name: before
+    the next fill it is asked again what it has.
     """
 
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self._name = name
+        self._failed = False
 
     def with_options(self, options: Options) -> VllmFiller:
         server = self.server
@@ -109,26 +132,30 @@ class VllmFiller:
 
         Instructions are shown as markers. How much is held depends on the length that is tried.
         """
-        server, text, patience = self.server, hole_text(request), Patience.of(SECONDS)
+        server, text, patience = self.server, hole_text(request), Patience.of(PROMPT_SECONDS)
         view = server.view(request.hole.extent)
         try:
             layout = server.layout(request, text, view, patience)
             pieces = list(layout.pieces)
             if view is not SuffixView.PROMPT:
                 tokenizer = server.abilities.tokenizer
-                tail = tail_of(tokenizer, text, server.canvas, patience)
+                tail = tail_of(
+                    tokenizer, text.suffix, server.canvas, server.options.suffix_tokens, patience
+                )
                 held = tail.ids[: tail.of_suffix]
                 seen = tokenizer.decode(held, patience)
                 pieces.append(Piece(PromptPart.SUFFIX, seen, held))
         except OutOfTime:
-            raise faults.silent(server.client.host, SECONDS) from None
+            raise faults.silent(server.client.host, PROMPT_SECONDS) from None
         return shown(pieces, self._name)
 
     def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
         text = hole_text(request)
-        view = self.server.view(request.hole.extent)
         patience = Patience(run.deadline, run.cancelled)
         try:
+            if self._failed:
+                self._ask_again(patience)
+            view = self.server.view(request.hole.extent)
             layout = self.server.layout(request, text, view, patience)
             if view is SuffixView.PROMPT:
                 yield from self._by_prompt(request, run, layout, text, patience)
@@ -137,6 +164,16 @@ class VllmFiller:
         except OutOfTime:
             nothing = Middle("", Stop.DEADLINE, tokens=0, steps=0)
             yield final_of([nothing], text, self._name, run.watch, CacheFigures())
+        except (EngineUnavailable, UsageError):
+            self._failed = True
+            raise
+
+    def _ask_again(self, patience: Patience) -> None:
+        server = self.server
+        canvas = server.canvas or server.options.canvas
+        abilities = ask_abilities(server.client, server.abilities.model, canvas, patience)
+        self.server = server_of(server.client, abilities, server.options)
+        self._failed = False
 
     def _by_prompt(
         self,
@@ -168,7 +205,9 @@ class VllmFiller:
         except StopIteration as end:
             for middle in end.value.middles:
                 yield finished(middle, wish.text, wish.extent)
-        except (EngineBusy, EngineUnavailable) as error:
+        except Cancelled:
+            raise
+        except MidfillError as error:
             log.warning("no alternatives: %s", error)
 
     def _by_pinned_slots(
@@ -194,7 +233,7 @@ class VllmFiller:
         for item in filling:
             run.watch.note_step()
             if isinstance(item, Draft):
-                yield item
+                yield item.model_copy(update={"text": without_controls(item.text)})
                 continue
             for middle in (finished(middle, text, extent) for middle in item):
                 if not middles or (len(middles) < request.n and is_new(middle, middles)):

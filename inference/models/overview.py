@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midfill.inference.downloads.model_folder import State
+from midfill.inference.downloads.repository.remains import all_remains
 from midfill.inference.downloads.repository.snapshots import all_snapshots
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.models.known import KNOWN, known_model
@@ -17,6 +18,7 @@ from midfill.inference.models.machine_memory import WeightBytes, fits, weight_by
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from midfill.inference.downloads.repository.remains import Remains
     from midfill.inference.downloads.repository.snapshots import Snapshot
     from midfill.inference.models.known import KnownModel
     from midfill.inference.models.machine_memory import Fit, Memory
@@ -25,6 +27,9 @@ _EMBEDDED_BYTES = weight_bytes(494_000_000)
 
 _TENSORS = ".safetensors"
 
+DAMAGED = "damaged"
+"""The state of a folder that is no model."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
@@ -32,10 +37,10 @@ class ModelRow:
 
     Attributes:
         name: as ``--model`` takes it.
-        state: whether it is here.
+        state: a `State`, or `DAMAGED`.
         size: bytes on the disk, or to fetch.
         exact: whether those are known, rather than computed from the number of parameters.
-        licence: as its publisher gave it.
+        licence: as its publisher gave it; empty if that is not known.
         commit: of a snapshot; empty for others.
         weights: what it takes in memory, if known.
         fits: where it fits, and in which form.
@@ -43,7 +48,7 @@ class ModelRow:
     """
 
     name: str
-    state: State
+    state: str
     size: int
     exact: bool
     licence: str
@@ -55,12 +60,13 @@ class ModelRow:
 
 def overview(memories: Sequence[Memory]) -> tuple[ModelRow, ...]:
     """The embedded model, what was pulled, and what else is known."""
-    here = all_snapshots()
-    pulled = {snapshot.record.repository for snapshot in here}
+    here, left = all_snapshots(), all_remains()
+    pulled = {one.repository for one in here} | {one.repository for one in left}
     missing = [model for model in KNOWN if model.repository not in pulled]
     return (
         _embedded(memories),
         *(snapshot_row(snapshot, memories) for snapshot in here),
+        *(_remains_row(remains) for remains in left),
         *(known_row(model, memories) for model in missing),
     )
 
@@ -105,6 +111,20 @@ def snapshot_weights(snapshot: Snapshot) -> WeightBytes | None:
     tensors = sum(file.size for name, file in record.files.items() if name.endswith(_TENSORS))
     # checkpoints of this kind are published in 16 bits
     return weight_bytes(tensors // 2) if record.completed and tensors else None
+
+
+def _remains_row(remains: Remains) -> ModelRow:
+    return ModelRow(
+        name=remains.repository,
+        state=DAMAGED,
+        size=remains.size,
+        exact=True,
+        licence="",
+        commit=remains.commit,
+        weights=None,
+        fits=(),
+        description="no model as it is: pull it again, or remove it",
+    )
 
 
 def _embedded(memories: Sequence[Memory]) -> ModelRow:

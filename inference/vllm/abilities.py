@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from midfill.inference.vllm import faults
 from midfill.inference.vllm.answers import ModelList, Tokenized, Version
 from midfill.inference.vllm.canvas_request import CanvasRequest, holds_pinned_slots
 from midfill.inference.vllm.markers import FAMILIES, TURNS
-from midfill.inference.vllm.patience import OutOfTime, Patience
+from midfill.inference.vllm.patience import OutOfTime
 from midfill.inference.vllm.server_tokenizer import ServerTokenizer
 
 if TYPE_CHECKING:
@@ -19,9 +20,20 @@ if TYPE_CHECKING:
     from midfill.inference.vllm.answers import ModelCard
     from midfill.inference.vllm.client import Client
     from midfill.inference.vllm.markers import FimFamily, Turns
+    from midfill.inference.vllm.patience import Patience
+
+FIRST_SECONDS = 5.0
+"""For the first questions, which a server that is up answers at once, whatever it is busy with."""
 
 SECONDS = 20.0
 """For all questions together; the first canvas of a server that has just started takes longest."""
+
+NAMED = 10
+"""Models that an error names."""
+
+NO_IDS = "with no ids for a text"
+
+VERSION = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 
 SHORTEST_CONTEXT = 256
 """Tokens; less leaves no room for code on both sides."""
@@ -42,7 +54,7 @@ class Abilities:
 
     Attributes:
         model: what the server calls it.
-        version: the server's; empty where it does not tell.
+        version: the server's; empty where it tells none.
         max_model_len: tokens of prompt and answer together.
         tokenizer: the model's.
         family: of its markers, if it fills in the middle autoregressively.
@@ -62,31 +74,41 @@ class Abilities:
     vocabulary: int
 
 
-def ask_abilities(client: Client, served_name: str, canvas: int) -> Abilities:
+def ask_abilities(client: Client, served_name: str, canvas: int, patience: Patience) -> Abilities:
     """Find out what a server has.
 
     Args:
         client: talks to it.
         served_name: of the model; empty for the only one that the server has.
         canvas: slots wanted at most.
+        patience: how long to wait; never longer than `SECONDS`.
 
     Raises:
+        OutOfTime: the patience is at its end, before those.
         UsageError: there is no such model, or it cannot be asked to fill in the middle.
         EngineUnavailable: the server does not answer as vLLM does.
     """
-    patience = Patience.of(SECONDS)
+    seconds = FIRST_SECONDS
     try:
-        return _ask(client, served_name, canvas, patience)
+        card = _card(client, served_name, patience.within(seconds))
+        seconds = SECONDS
+        return _ask(client, card, canvas, patience.within(seconds))
     except OutOfTime:
-        raise faults.silent(client.host, SECONDS) from None
+        if not patience.left:
+            raise
+        raise faults.silent(client.host, seconds) from None
 
 
-def _ask(client: Client, served_name: str, canvas: int, patience: Patience) -> Abilities:
+def _card(client: Client, served_name: str, patience: Patience) -> ModelCard:
+    """What the server says about the model, if it is up."""
     client.is_alive(patience)
     models = client.get(ModelList, "/v1/models", patience)
     if models is None:
         raise faults.refusal(client.host, "/v1/models", 404)
-    card = _chosen(models.data, served_name, client.host)
+    return _chosen(models.data, served_name, client.host)
+
+
+def _ask(client: Client, card: ModelCard, canvas: int, patience: Patience) -> Abilities:
     version = client.get(Version, "/version", patience)
     tokenizer, vocabulary = _tokenizer(client, card.id, patience)
     family = next((one for one in FAMILIES if _has(tokenizer.markers, one.needed)), None)
@@ -104,7 +126,7 @@ def _ask(client: Client, served_name: str, canvas: int, patience: Patience) -> A
         )
     return Abilities(
         model=card.id,
-        version=version.version if version else "",
+        version=version.version if version and VERSION.fullmatch(version.version) else "",
         max_model_len=length,
         tokenizer=tokenizer,
         family=family,
@@ -115,7 +137,9 @@ def _ask(client: Client, served_name: str, canvas: int, patience: Patience) -> A
 
 
 def _chosen(cards: Sequence[ModelCard], served_name: str, host: str) -> ModelCard:
-    names = ", ".join(repr(card.id) for card in cards)
+    names = ", ".join(repr(card.id) for card in cards[:NAMED])
+    if len(cards) > NAMED:
+        names += f" and {len(cards) - NAMED} more"
     if not cards:
         raise EngineUnavailable(f"the vLLM server at {host} has no model: see its own log")
     if served_name:
@@ -148,12 +172,14 @@ def _tokenizer(client: Client, model: str, patience: Patience) -> tuple[ServerTo
     sample, begun, *firsts = ids_of(
         (SAMPLE, False), (SAMPLE, True), *((kind.needed[0], False) for kind in kinds)
     )
+    if not sample:
+        raise faults.garbled(client.host, "/tokenize", NO_IDS)
     likely = [kind for kind, first in zip(kinds, firsts, strict=True) if len(first) == 1]
     names = list(dict.fromkeys(name for kind in likely for name in kind.markers))
     found = zip(names, ids_of(*((name, False) for name in names)), strict=True)
     markers = {name: ids[0] for name, ids in found if len(ids) == 1}
-    begin = begun[: -len(sample)] if sample and begun[-len(sample) :] == sample else []
-    vocabulary = 1 + max([*sample, *markers.values()], default=0)
+    begin = begun[: -len(sample)] if begun[-len(sample) :] == sample else []
+    vocabulary = 1 + max([*sample, *markers.values()])
     return ServerTokenizer(client, model, markers, begin), vocabulary
 
 
@@ -171,6 +197,8 @@ def _held_canvas(
     Servers that know nothing of canvases pass over the arguments and answer something else.
     """
     ids = tokenizer.encode(SAMPLE, patience)
+    if not ids:
+        raise faults.garbled(client.host, "/tokenize", NO_IDS)
     width = widest
     while width >= NARROWEST:
         seed = [ids[slot % len(ids)] for slot in range(width)]

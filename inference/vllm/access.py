@@ -1,6 +1,6 @@
 """The key that a server may ask for: from the environment, else from the keyring.
 
-It goes into one header of the requests to that server, and nowhere else.
+It goes into one header of the requests to that server.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import logging
 import os
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from midfill.inference.errors import UsageError
+from midfill.inference.vllm.network import is_loopback, proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -59,23 +59,17 @@ def api_key(address: str) -> ApiKey | None:
     return ApiKey(secret)
 
 
-def is_loopback(address: str) -> bool:
-    """Whether a server is on this machine, as its address says."""
-    name = urlsplit(address).hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def warn_of_open_transport(address: str, host: str) -> None:
     """Say once for each host that source text travels to it unencrypted."""
     if urlsplit(address).scheme != "http" or is_loopback(address) or host in _warned_of:
         return
     _warned_of.add(host)
-    log.warning("what is sent to the vLLM server at %s is not encrypted; https:// would be", host)
+    proxy = proxy_for(address)
+    log.warning(
+        "what is sent to the vLLM server at %s is not encrypted%s; https:// would be",
+        host,
+        f", and the proxy {proxy.host} can read it and the key" if proxy else "",
+    )
 
 
 def _from_keyring(address: str) -> str:

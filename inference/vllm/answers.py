@@ -53,12 +53,12 @@ class Choice(Answer):
 
 
 class PromptDetails(Answer):
-    cached_tokens: int | None = None
+    cached_tokens: int | None = Field(default=None, ge=0)
 
 
 class Usage(Answer):
     prompt_tokens: int = Field(ge=0)
-    completion_tokens: int | None = None
+    completion_tokens: int | None = Field(default=None, ge=0)
     prompt_tokens_details: PromptDetails | None = None
 
 

@@ -20,10 +20,10 @@ import httpx
 from midfill.inference.errors import Cancelled
 from midfill.inference.version import version
 from midfill.inference.vllm import faults
-from midfill.inference.vllm.access import is_loopback
 from midfill.inference.vllm.answers import Answer, Completion, read
 from midfill.inference.vllm.backoff import AGAIN, ATTEMPTS, wait_before
 from midfill.inference.vllm.event_lines import DataLines, LineTooLong
+from midfill.inference.vllm.network import proxy_for, route_to
 from midfill.inference.vllm.patience import OutOfTime
 
 if TYPE_CHECKING:
@@ -71,9 +71,15 @@ class Client:
     """
 
     def __init__(self, address: str, key: ApiKey | None) -> None:
+        """Connects to nothing yet.
+
+        Raises:
+            UsageError: a variable of the environment names no proxy, or no certificates.
+        """
         self.address = address
         self.host = urlsplit(address).netloc
-        self._loop = asyncio.new_event_loop()
+        self._proxy = proxy_for(address)
+        route = route_to(address, self._proxy)
         self._http = httpx.AsyncClient(
             headers={
                 "Accept-Encoding": "identity",
@@ -84,8 +90,12 @@ class Client:
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
             follow_redirects=False,  # the key is for this server alone
-            trust_env=not is_loopback(address),
+            # what the environment says is in the route
+            trust_env=False,
+            proxy=route.proxy,
+            verify=route.authorities,
         )
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="vllm-client", daemon=True
         )
@@ -299,8 +309,8 @@ class Client:
         """
         try:
             request = self._http.build_request(method, self.address + path, json=body)
-        except httpx.InvalidURL as error:
-            raise faults.out_of_reach(self.host, error) from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise faults.out_of_reach(self.host, error, None) from error
         for attempt in range(ATTEMPTS):
             told = None
             try:
@@ -310,8 +320,13 @@ class Client:
                 told = answer.headers.get("Retry-After")
                 await answer.aclose()
                 fault = faults.refusal(self.host, path, answer.status_code)
-            except (httpx.ConnectError, httpx.ConnectTimeout, UnicodeError) as error:
-                fault = faults.out_of_reach(self.host, error)
+            except (
+                httpx.ConnectError,
+                httpx.ConnectTimeout,
+                httpx.ProxyError,
+                UnicodeError,
+            ) as error:
+                fault = faults.out_of_reach(self.host, error, self._proxy)
             except httpx.TransportError as error:
                 raise faults.broke_off(self.host) from error
             pause = wait_before(attempt, told)

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from midfill.inference.fillers.finishing import Middle
+from midfill.inference.fillers.finishing import Middle, without_controls
 from midfill.inference.stopping import Surroundings, find_end
 from midfill.inference.vllm import faults
 from midfill.inference.vllm.markers import TURNS
@@ -28,6 +28,9 @@ PATH = "/v1/completions"
 
 CLOSING_TOKENS = 8
 """What a closing tag and the end of a turn take at most."""
+
+LONGEST_TOKEN = 256
+"""Characters; the longest are runs of blanks."""
 
 FINISHED = {"stop": Stop.END_TOKEN, "length": Stop.TOKEN_LIMIT}
 
@@ -53,6 +56,11 @@ class Wish:
     temperature: float = 0.0
     seed: int = 0
 
+    @property
+    def most_tokens(self) -> int:
+        """Of an answer, with what closes it."""
+        return self.tokens + (CLOSING_TOKENS if self.layout.closing else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -66,17 +74,18 @@ class Written:
 
 
 def write(server: Server, wish: Wish, patience: Patience) -> Generator[Draft, None, Written]:
-    """Have middles written; drafts are of the first.
+    """Have middles written; drafts are of the first, whenever there is more of it.
 
     The connection is closed as soon as every middle has come to its end, which for a line is long
-    before the model's own; at the deadline, with what there is.
+    before the model's own; with what there is at the deadline, or if
+    the server writes more than it was asked for.
 
     Raises:
         MidfillError: as `Client.stream`.
     """
     around = Surroundings.of(wish.text.prefix, wish.text.suffix, wish.extent, wish.text.replaced)
     writings = [_Writing(wish, around) for _ in range(wish.n)]
-    host, usage, chunks = server.client.host, None, 0
+    host, usage, chunks, told = server.client.host, None, 0, ""
     try:
         with closing(server.client.stream(PATH, completion_body(server, wish), patience)) as stream:
             for chunk in stream:
@@ -86,11 +95,12 @@ def write(server: Server, wish: Wish, patience: Patience) -> Generator[Draft, No
                     if choice.index >= len(writings):
                         raise faults.garbled(host, PATH, "with more than was asked for")
                     writings[choice.index].add(choice, host)
-                if chunk.choices and chunk.choices[0].index == 0:
-                    yield Draft(text=writings[0].read.middle, step=chunks)
-                if all(writing.ended_by_rule for writing in writings):
+                if (begun := writings[0].shown) != told:
+                    told = begun
+                    yield Draft(text=told, step=chunks)
+                if all(writing.complete for writing in writings):
                     break
-        if not all(writing.stop or writing.ended_by_rule for writing in writings):
+        if not all(writing.stop or writing.complete for writing in writings):
             raise faults.broke_off(host)
     except OutOfTime:
         pass
@@ -103,7 +113,7 @@ def completion_body(server: Server, wish: Wish) -> dict[str, object]:
     body: dict[str, object] = {
         "model": abilities.model,
         "prompt": wish.layout.ids,
-        "max_tokens": wish.tokens + (CLOSING_TOKENS if wish.layout.closing else 0),
+        "max_tokens": wish.most_tokens,
         "n": wish.n,
         "temperature": wish.temperature,
         "logprobs": 0,
@@ -134,8 +144,8 @@ class _Writing:
 
     Attributes:
         read: what it says so far.
-        stop: how the server ended it, or its answer's form did.
-        ended_by_rule: nothing behind what is read can change it.
+        stop: how the server ended it, or its answer's form or length did.
+        complete: nothing behind what is read can change it.
     """
 
     wish: Wish
@@ -143,7 +153,7 @@ class _Writing:
     answer: str = ""
     read: Read = field(default_factory=lambda: Read(""))
     stop: Stop | None = None
-    ended_by_rule: bool = False
+    complete: bool = False
     tokens: int = 0
     chunks: int = 0
     log_probabilities: list[float] = field(default_factory=list)
@@ -154,29 +164,40 @@ class _Writing:
         Raises:
             EngineUnavailable: the server ended it for reasons of its own.
         """
-        if self.stop is not None or self.ended_by_rule:
+        if self.stop is not None or self.complete:
             return
-        self.answer += choice.text
-        self.chunks += 1
         told = choice.logprobs.token_logprobs if choice.logprobs else []
-        self.tokens += len(told)
-        self.log_probabilities += [min(0.0, value) for value in told if value is not None]
+        room = self.wish.most_tokens - self.tokens
+        # a server that does not tell tokens writes one a piece at least
+        tokens = len(told) or min(len(choice.text), 1)
+        allowed = len(choice.text) if tokens <= room else len(choice.text) * room // tokens
+        allowed = min(allowed, self.wish.most_tokens * LONGEST_TOKEN - len(self.answer))
+        over = tokens > room or allowed < len(choice.text)
+        self.answer += choice.text[:allowed]
+        self.chunks += 1
+        self.tokens += min(tokens, room)
+        self.log_probabilities += [min(0.0, value) for value in told[:room] if value is not None]
         if choice.finish_reason is not None and choice.finish_reason not in FINISHED:
             raise faults.broke_off(host)
-        self.stop = FINISHED.get(choice.finish_reason or "")
+        self.stop = Stop.TOKEN_LIMIT if over else FINISHED.get(choice.finish_reason or "")
         if self.wish.layout.closing:
             self.read = read_answer(self.answer, ended=self.stop is Stop.END_TOKEN)
             self.stop = self.read.stop or self.stop
         else:
             self.read = Read(self.answer)
         ends = find_end(self.read.middle, self.around, self.wish.extent) is not None
-        self.ended_by_rule = ends or self.read.stop is not None
+        self.complete = ends or over or self.read.stop is not None
+
+    @property
+    def shown(self) -> str:
+        """What it says so far, as people may be shown it."""
+        return without_controls(self.read.middle)
 
     def middle(self) -> Middle:
         return Middle(
             self.read.middle,
             self.stop or Stop.DEADLINE,
-            tokens=self.tokens or self.chunks,
+            tokens=self.tokens,
             steps=self.chunks,
             log_probabilities=tuple(self.log_probabilities),
         )

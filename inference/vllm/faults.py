@@ -6,15 +6,19 @@ What the server itself says about an error is not passed on: it may quote the te
 from __future__ import annotations
 
 import ssl
+from typing import TYPE_CHECKING
 
 from midfill.inference.errors import EngineBusy, EngineUnavailable, MidfillError, UsageError
 from midfill.inference.vllm.access import VARIABLE
+
+if TYPE_CHECKING:
+    from midfill.inference.vllm.network import ProxyServer
 
 DENIED = (401, 403)
 TOO_MANY = 429
 
 
-def out_of_reach(host: str, error: Exception) -> EngineUnavailable:
+def out_of_reach(host: str, error: Exception, proxy: ProxyServer | None) -> EngineUnavailable:
     """No connection comes about, such as to a name that nobody has."""
     cause: BaseException | None = error
     while cause is not None:
@@ -24,6 +28,11 @@ def out_of_reach(host: str, error: Exception) -> EngineUnavailable:
                 "SSL_CERT_FILE the one of its authority, or use the address it is made out for"
             )
         cause = cause.__cause__ or cause.__context__
+    if proxy is not None:
+        return EngineUnavailable(
+            f"the vLLM server at {host} cannot be reached through the proxy {proxy.host} that "
+            f"{proxy.variable} names: see that both are up, or put the server into NO_PROXY"
+        )
     return EngineUnavailable(
         f"the vLLM server at {host} cannot be reached: start it, or correct its address"
     )

@@ -82,7 +82,7 @@ def _other_files(
     patience: Patience,
 ) -> list[Piece]:
     names = (family.repository, family.file)
-    if not context or not all(name in tokenizer.markers for name in names):
+    if budget <= 0 or not context or not all(name in tokenizer.markers for name in names):
         return []
     title = "repository\n"
     pieces = [
@@ -91,6 +91,8 @@ def _other_files(
     ]
     left = budget - sum(len(piece.ids) for piece in pieces)
     for file in context:
+        if left <= 1:  # the file's marker takes one
+            break
         text, ids = first_tokens(
             f"{file.path}\n{file.text}\n", left - 1, lambda text: tokenizer.encode(text, patience)
         )

@@ -53,8 +53,9 @@ class Budget:
             room: tokens that are left for the prompt.
             prefix, suffix: tokens wanted.
         """
-        suffix = min(suffix, room // 4)
-        prefix = min(prefix, room - suffix)
+        room = max(0, room)
+        suffix = max(0, min(suffix, room // 4))
+        prefix = max(0, min(prefix, room - suffix))
         return cls(prefix, suffix, min(prefix, room - suffix - prefix))
 
 

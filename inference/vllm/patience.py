@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -22,15 +22,19 @@ def _never() -> bool:
 class Patience:
     """Attributes:
     deadline: on the `time.monotonic` clock.
-    cancelled: asked all the while.
+    cancelled: asked all the while; what it raises ends the waiting as well.
     """
 
     deadline: float
     cancelled: Callable[[], bool] = _never
 
     @classmethod
-    def of(cls, seconds: float) -> Patience:
-        return cls(monotonic() + seconds)
+    def of(cls, seconds: float, cancelled: Callable[[], bool] = _never) -> Patience:
+        return cls(monotonic() + seconds, cancelled)
+
+    def within(self, seconds: float) -> Patience:
+        """The same, but of at most so many seconds from now on."""
+        return replace(self, deadline=min(self.deadline, monotonic() + seconds))
 
     @property
     def left(self) -> float:

@@ -60,7 +60,8 @@ class Tail:
     Attributes:
         ids: of the suffix's start, and behind a whole suffix the end of the turn.
         of_suffix: so many of them are the suffix's.
-        padding: what may follow; nothing where the suffix goes on.
+        padding: what may follow; nothing where the suffix goes on: then the canvas ends with what
+            is held.
     """
 
     ids: tuple[int, ...]
@@ -80,19 +81,35 @@ class Tail:
         if room <= len(self.ids):
             return list(self.ids[:room])
         if self.padding is None:
-            return None
+            return list(self.ids)
         return [*self.ids, *[self.padding] * (room - len(self.ids))]
 
 
-def tail_of(tokenizer: ServerTokenizer, text: HoleText, widest: int, patience: Patience) -> Tail:
-    """What is held behind a hole, in a canvas that is so many slots wide at most."""
-    start = text.suffix[: widest * CHARACTERS_PER_TOKEN]
-    ids = tokenizer.encode(start, patience)
-    if len(ids) < widest and len(start) < len(text.suffix):
-        ids = tokenizer.encode(text.suffix, patience)  # such as long runs of blanks
-        start = text.suffix
-    if len(ids) >= widest or len(start) < len(text.suffix):
-        return Tail(tuple(ids[:widest]), min(len(ids), widest), None)
+def tail_of(
+    tokenizer: ServerTokenizer, suffix: str, widest: int, tokens: int, patience: Patience
+) -> Tail:
+    """What is held behind a hole.
+
+    Args:
+        tokenizer: the served model's.
+        suffix: the text behind the hole.
+        widest: slots that the canvas has at most.
+        tokens: of the suffix, which bound how much of its text is sent.
+        patience: how long to wait.
+    """
+    most = CHARACTERS_PER_TOKEN * max(widest, tokens)
+    characters = CHARACTERS_PER_TOKEN * widest
+    ids = tokenizer.encode(suffix[:characters], patience)
+    # long runs of blanks make few tokens
+    while len(ids) <= widest and characters < min(most, len(suffix)):
+        characters = min(2 * characters, most)
+        ids = tokenizer.encode(suffix[:characters], patience)
+    if len(ids) > widest:
+        return Tail(tuple(ids[:widest]), widest, None)
+    if characters < len(suffix):
+        # the last one may be half a token
+        whole = tuple(ids[:-1] or ids)
+        return Tail(whole, len(whole), None)
     markers = tokenizer.markers
     return Tail((*ids, markers[TURNS.close]), len(ids), markers[TURNS.pad])
 
@@ -123,7 +140,13 @@ def fill_pinned(
         EngineUnavailable: the server did not hold a pinned slot.
         MidfillError, OutOfTime: as `Client.post`.
     """
-    tail = tail_of(server.abilities.tokenizer, text, server.canvas, patience)
+    tail = tail_of(
+        server.abilities.tokenizer,
+        text.suffix,
+        server.canvas,
+        server.options.suffix_tokens,
+        patience,
+    )
     lengths = lengths_for(tail, extent, tokens, server.canvas)
     looks = [_canvas(server, layout, tail, free, seed, steps=1) for free in lengths]
     seen = denoise_all(server.client, server.abilities.model, looks, patience)

@@ -1,13 +1,11 @@
 """The served model's tokenizer, which only the server has.
 
 Text goes to ``/tokenize`` and comes back from ``/detokenize``; prompts are sent as token ids. So
-what stands in a file cannot turn into a marker: text that spells one is cut in two first.
+what stands in a file cannot turn into a special token: text that spells one is cut in two first.
 """
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -15,15 +13,19 @@ from cachetools import LRUCache
 from midfill.inference.errors import EngineUnavailable
 from midfill.inference.text.utf8 import need_utf8
 from midfill.inference.vllm.answers import Detokenized, Tokenized
+from midfill.inference.vllm.special_text import harmless_pieces, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from midfill.inference.vllm.client import Client
     from midfill.inference.vllm.patience import Patience
 
-KEPT_TEXTS = 64
-"""Texts whose ids are remembered, mostly the suffix and other files of the documents at hand."""
+KEPT_IDS = 2**18
+"""Of texts lately sent; mostly the suffix and other files of the documents at hand."""
+
+KEPT_NAMES = 4096
+"""Strings of which is remembered whether they are special tokens."""
 
 ANCHOR = "\n"
 """Stands in front of text so that no tokenizer puts a blank there, or takes one away."""
@@ -45,20 +47,20 @@ class ServerTokenizer:
         self._client = client
         self._model = model
         self._anchor: list[int] | None = None
-        self._known: LRUCache[str, list[int]] = LRUCache(KEPT_TEXTS)
-        # longest first: one marker may begin as another does
-        spelled = sorted((name for name in markers if len(name) > 1), key=len, reverse=True)
-        self._spelled = re.compile("|".join(map(re.escape, spelled))) if spelled else None
+        self._known: LRUCache[str, list[int]] = LRUCache(KEPT_IDS, lambda ids: 1 + len(ids))
+        self._single: LRUCache[str, bool] = LRUCache(KEPT_NAMES)
+        self._spelled = spelling(markers)
 
     def forget(self) -> None:
         """Let go of the texts that are remembered."""
         self._known.clear()
+        self._single.clear()
 
     def encode(self, text: str, patience: Patience, *, spaced: bool = False) -> list[int]:
         """The ids of a text that stands in the middle of others.
 
         Args:
-            text: of the user's; nothing in it becomes a marker.
+            text: of the user's; nothing in it becomes a special token.
             patience: how long to wait.
             spaced: a blank may stand before it.
 
@@ -67,16 +69,13 @@ class ServerTokenizer:
             MidfillError: the server does not answer as vLLM does.
         """
         need_utf8(text)
-        key = f"{int(spaced)}{text}"
-        if (known := self._known.get(key)) is not None:
-            return known
-        pieces = self._pieces(text)
+        pieces = harmless_pieces(
+            text, self._spelled, lambda names: self._single_tokens(names, patience)
+        )
         anchored = self._anchored(pieces[1:] if spaced else pieces, patience)
         first = [self._plain(pieces[:1], patience)[pieces[0]]] if spaced and pieces else []
         rest = [anchored[piece] for piece in (pieces[1:] if spaced else pieces)]
-        ids = [token for part in (*first, *rest) for token in part]
-        self._known[key] = ids
-        return ids
+        return [token for part in (*first, *rest) for token in part]
 
     def decode(self, ids: Sequence[int], patience: Patience) -> str:
         """The text of ids that stand in the middle of others; they hold no marker.
@@ -97,12 +96,13 @@ class ServerTokenizer:
             )
         return rest
 
-    def _pieces(self, text: str) -> list[str]:
-        """A text, cut behind the first character of whatever spells a marker."""
-        if self._spelled is None:
-            return [text] if text else []
-        cuts = [0, *(found.start() + 1 for found in self._spelled.finditer(text)), len(text)]
-        return [text[a:b] for a, b in pairwise(cuts) if a < b]
+    def _single_tokens(self, names: Collection[str], patience: Patience) -> dict[str, bool]:
+        """Which of some strings are one token each."""
+        known = {name: self._single[name] for name in names if name in self._single}
+        asked = self._asked([name for name in names if name not in known], patience)
+        found = {name: len(ids) == 1 for name, ids in asked.items()}
+        self._single.update(found)
+        return known | found
 
     def _anchored(self, texts: Sequence[str], patience: Patience) -> dict[str, list[int]]:
         """The ids of each text as it is in the middle of others."""
@@ -124,6 +124,15 @@ class ServerTokenizer:
         return self._anchor
 
     def _plain(self, texts: Sequence[str], patience: Patience) -> dict[str, list[int]]:
+        """The ids of each text as the server makes them, or has lately made them."""
+        known = {text: ids for text in texts if (ids := self._known.get(text)) is not None}
+        asked = self._asked([text for text in texts if text not in known], patience)
+        for text, ids in asked.items():
+            if len(ids) < KEPT_IDS:
+                self._known[text] = ids
+        return known | asked
+
+    def _asked(self, texts: Sequence[str], patience: Patience) -> dict[str, list[int]]:
         """The ids of each text as the server makes them; all are asked for at the same time."""
         different = list(dict.fromkeys(texts))
         answers = self._client.post_all(

@@ -8,6 +8,7 @@ changes least stands first, so typing appends to what the server has in its cach
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from midfill.inference.models.diffusion_gemma.prompt import MIDDLE, MIDDLE_END, TASKS
@@ -68,10 +69,12 @@ def turn_prompt(
     if view is not SuffixView.PINNED:
         written, ids = first_tokens(text.suffix, budget.suffix, encode)
         behind = Piece(PromptPart.SUFFIX, written, tuple(ids))
-        question += [said("\nThe text behind:\n<behind>"), behind, said("</behind>\n")]
+        tag = _tag("behind", text.suffix)
+        question += [said(f"\nThe text behind:\n<{tag}>"), behind, said(f"</{tag}>\n")]
     answer = before
     if view is SuffixView.PROMPT:
-        question += [said("\nThe text in front:\n<front>"), before, said("</front>\n")]
+        tag = _tag("front", text.prefix)
+        question += [said(f"\nThe text in front:\n<{tag}>"), before, said(f"</{tag}>\n")]
         answer = said(MIDDLE)
     begin = Piece(PromptPart.MARKER, "", tuple(tokenizer.begin))
     pieces = (
@@ -124,6 +127,12 @@ def read_answer(answer: str, *, ended: bool) -> Read:
     return Read(middle[: len(middle) - _begun_tag(middle)])
 
 
+def _tag(name: str, text: str) -> str:
+    """A tag that the text it stands around does not close."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(tag for tag in chain([name], numbered) if f"</{tag}>" not in text)
+
+
 def _begun_tag(text: str) -> int:
     """Characters of the closing tag that the text ends with."""
     lengths = range(len(MIDDLE_END) - 1, 0, -1)
@@ -136,6 +145,8 @@ def _files(
     """Other files, each behind its path, as far as the budget goes."""
     pieces: list[Piece] = []
     for file in context:
+        if budget <= 0:
+            break
         text, ids = first_tokens(f"\n{file.path}:\n{file.text}\n", budget, encode)
         if not ids:
             break

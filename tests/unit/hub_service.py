@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BIG = (".safetensors", ".gguf", ".bin")
 
@@ -50,7 +50,10 @@ class HubService:
         status: answers everything with this instead.
         swapped: other content than was listed, by file name.
         sign_in: answers everything with a page of HTML.
+        retold: makes another answer of a listing.
+        store_url: where big files are redirected to.
         requests: (method, path, Range header) so far.
+        agents: the User-Agent headers.
         tokens: the Authorization headers that the hub and its store were sent.
     """
 
@@ -60,6 +63,8 @@ class HubService:
     status: int | None = None
     swapped: dict[str, bytes] = field(default_factory=dict)
     sign_in: bool = False
+    retold: Callable[[dict[str, Any]], object] | None = None
+    agents: set[str | None] = field(default_factory=set)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     tokens: dict[str, set[str | None]] = field(
         default_factory=lambda: {"hub": set(), "store": set()}
@@ -113,17 +118,19 @@ class _Handler(BaseHTTPRequestHandler):
     place = ""
 
     def do_GET(self) -> None:
-        service, path = self.service, unquote(urlsplit(self.path).path)
+        service, quoted = self.service, urlsplit(self.path).path
+        path, parts = unquote(quoted), [unquote(part) for part in quoted.split("/")]
         service.requests.append((self.command, path, self.headers.get("Range")))
+        service.agents.add(self.headers.get("User-Agent"))
         service.tokens[self.place].add(self.headers.get("Authorization"))
         if service.status is not None:
             self._refuse(service.status, "")
         elif service.sign_in:
             self._send(b"<html>Welcome to the hotel!</html>", "text/html")
         else:
-            self._answer(path)
+            self._answer(parts[1:])
 
-    def _answer(self, path: str) -> None:
+    def _answer(self, parts: list[str]) -> None:
         raise NotImplementedError
 
     def _refuse(self, status: int, code: str) -> None:
@@ -158,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
 class _Hub(_Handler):
     place = "hub"
 
-    def _answer(self, path: str) -> None:
-        listing = path.startswith("/api/models/")
-        owner, name, _, revision, *rest = path.removeprefix("/api/models").split("/")[1:]
+    def _answer(self, parts: list[str]) -> None:
+        listing = parts[:2] == ["api", "models"]
+        owner, name, _, revision, *rest = parts[2:] if listing else parts
         repository = self.service.repositories.get(f"{owner}/{name}")
         if repository is None:
             self._refuse(401 if listing else 404, "RepoNotFound" if not listing else "")
@@ -170,7 +177,7 @@ class _Hub(_Handler):
         if files is None:
             self._refuse(404, "RevisionNotFound")
         elif listing:
-            answer = {
+            answer: dict[str, Any] = {
                 "id": f"{owner}/{name}",
                 "sha": commit,
                 "gated": "manual" if repository.gated else False,
@@ -178,7 +185,9 @@ class _Hub(_Handler):
                 "tags": [],
                 "siblings": [listed(*file) for file in files.items()],
             }
-            self._send(json.dumps(answer).encode(), "application/json")
+            told = self.service.retold(answer) if self.service.retold else answer
+            body = told if isinstance(told, bytes) else json.dumps(told).encode()
+            self._send(body, "application/json")
         elif repository.gated and self.headers.get("Authorization") != "Bearer let-me-in":
             self._refuse(401, "GatedRepo")
         else:
@@ -200,8 +209,8 @@ class _Hub(_Handler):
 class _Store(_Handler):
     place = "store"
 
-    def _answer(self, path: str) -> None:
-        owner, name, commit, file = path.split("/")[2:]
+    def _answer(self, parts: list[str]) -> None:
+        owner, name, commit, file = parts[1:]
         files = self.service.repositories[f"{owner}/{name}"].commits[commit]
         self._send(self.service.swapped.get(file, files[file]))
 

@@ -89,7 +89,7 @@ def test_a_revision_is_pulled_and_named(hub: HubService) -> None:
 
     output("pull", f"{NAME},revision=v1")
 
-    assert snapshots(NAME)[0].record.asked == ("v1",)
+    assert list(snapshots(NAME)[0].record.asked) == ["v1"]
 
 
 def test_a_branch_that_has_moved_is_told_and_the_old_commit_can_be_removed(

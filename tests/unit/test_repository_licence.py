@@ -35,7 +35,7 @@ def test_only_what_asks_for_nothing_is_permissive(given: object, permissive: boo
 
 def test_a_licence_of_its_own_has_a_name_and_a_link() -> None:
     assert licence_of("other", "their-own", "https://there/terms", (), PAGE) == Licence(
-        "other", "their-own", "https://there/terms"
+        "other", "their-own", "https://there/terms", "https://there/terms"
     )
     assert licence_of("other", "their-own", "LICENSE.md", (), PAGE).link == (
         f"{PAGE}/blob/main/LICENSE.md"
@@ -56,6 +56,27 @@ def test_what_a_card_says_cannot_steer_a_terminal() -> None:
     assert licence_of("other", "nice\x1b[2J\nlicence", None, (), PAGE).name == "nice [2J licence"
 
 
+def test_a_tag_cannot_steer_a_terminal_either() -> None:
+    licence = licence_of(None, None, None, ["license:\x1b]0;title\x07\nApache-2.0\u202e"], PAGE)
+
+    assert licence.id == "]0;title apache-2.0"
+    assert licence.name.isprintable()
+    assert not licence.permissive
+
+
+def test_a_licence_is_the_same_whichever_mirror_it_is_read_from() -> None:
+    card = ("other", "their-own", "LICENSE", ())
+    here, there = licence_of(*card, PAGE), licence_of(*card, "https://mirror/owner/name")
+
+    assert here.link != there.link
+    assert here.is_same(there)
+    assert not here.is_same(licence_of("other", "their-own", "TERMS", (), PAGE))
+    assert not here.is_same(licence_of("other", "another", "LICENSE", (), PAGE))
+    assert licence_of("gemma", None, None, (), PAGE).is_same(
+        licence_of("gemma", None, None, (), "https://mirror/owner/name")
+    )
+
+
 def test_known_models_are_called_as_the_hub_calls_them() -> None:
     for model in KNOWN:
         assert model_reference(model.repository).place is Place.HUB
@@ -66,12 +87,12 @@ def test_known_models_are_called_as_the_hub_calls_them() -> None:
 
 
 def test_the_biggest_model_takes_what_was_published_for_it() -> None:
-    """About 52 GB in bfloat16, 26 to 28 GB in 8 bits, 16.8 GB in 4."""
+    """About 52 GB in bfloat16 with its tower for pictures, which is not loaded."""
     gemma = known_model("google/diffusiongemma-26B-A4B-it")
     assert gemma is not None
-    assert gemma.bytes.bfloat16 == pytest.approx(52e9, rel=0.02)
-    assert 26e9 < gemma.bytes.int8 < 28.5e9
-    assert gemma.bytes.int4 == pytest.approx(16.8e9, rel=0.05)
+    assert 50e9 < gemma.bytes.bfloat16 < 52e9
+    assert 25.5e9 < gemma.bytes.int8 < 28e9
+    assert 14e9 < gemma.bytes.int4 < 16.8e9
 
 
 def test_the_most_exact_form_that_fits_is_chosen_for_each_memory() -> None:

@@ -32,10 +32,10 @@ from midfill.inference.downloads.model_folder import State
 from midfill.inference.downloads.repository.ensuring import ensure_snapshot
 from midfill.inference.downloads.repository.listing import ask_hub
 from midfill.inference.downloads.repository.pulling import Wish, pull_snapshot
+from midfill.inference.downloads.repository.removing import remove_snapshots
 from midfill.inference.downloads.repository.snapshots import (
     find_snapshot,
     local_folder,
-    remove_snapshots,
     repository_folder,
     snapshots,
 )
@@ -129,7 +129,7 @@ def test_the_record_pins_the_commit_and_tells_where_everything_is_from(hub: HubS
 
     record = json.loads((snapshot.folder / "snapshot.json").read_text())
     assert (record["repository"], record["commit"]) == (NAME, FIRST)
-    assert record["asked"] == ["main"]
+    assert list(record["asked"]) == ["main"]
     assert record["licence"]["id"] == "apache-2.0"
     assert record["accepted"] is None
     assert record["completed"]
@@ -372,7 +372,7 @@ def test_a_gated_repository_names_the_token(
         pull()
 
     monkeypatch.setenv("HF_TOKEN", "somebody-else")
-    with pytest.raises(UsageError, match="owner of the token in HF_TOKEN"):
+    with pytest.raises(UsageError, match=r"owner of your token \(HF_TOKEN, or the one that `hf"):
         pull()
 
 

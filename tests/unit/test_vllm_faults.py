@@ -167,7 +167,7 @@ class TestOpening:
     def test_a_server_that_never_answers(
         self, opened: Opener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("midfill.inference.vllm.abilities.SECONDS", 0.3)
+        monkeypatch.setattr("midfill.inference.vllm.abilities.FIRST_SECONDS", 0.3)
         server = qwen_server(faults=Faults(path="/v1/models", silent=True))
         assert "has not answered within" in refused(EngineUnavailable, lambda: opened(server.name))
         assert server.dropped.wait(5)

@@ -71,6 +71,6 @@ def ensure_snapshot(
 def was_accepted(repository: str, licence: Licence) -> bool:
     """Whether the user has agreed to this licence of this repository before."""
     return any(
-        one.record.accepted is not None and one.record.licence == licence
+        one.record.accepted is not None and one.record.licence.is_same(licence)
         for one in snapshots(repository)
     )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midfill.inference.downloads.cache_folder import disk_errors
-from midfill.inference.downloads.hub_access import hub_endpoint
-from midfill.inference.downloads.repository.listing import HUB, Listing
+from midfill.inference.downloads.hub_access import HUB, hub_endpoint
 from midfill.inference.downloads.transfer import Transfer
 from midfill.inference.downloads.verified_file import watched_fingerprint
 from midfill.inference.errors import WeightsCorrupt
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from midfill.inference.downloads.repository.listing import Listing
     from midfill.inference.downloads.repository.remote_file import RemoteFile
     from midfill.inference.downloads.verified_file import Fingerprint
     from midfill.inference.progress import ProgressListener

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midfill.inference.downloads.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,15 +38,22 @@ class Licence:
         id: as the hub has it, in lower case; several are joined by commas.
         name: what people call it.
         link: where it can be read.
+        given_link: the link as the card has it; empty if it has none.
     """
 
     id: str
     name: str
     link: str
+    given_link: str = ""
 
     @property
     def permissive(self) -> bool:
         return all(part in PERMISSIVE for part in self.id.split(","))
+
+    def is_same(self, other: Licence) -> bool:
+        """Whether the card says the same, whichever hub or mirror it was read from."""
+        ours = (self.id, self.name, self.given_link)
+        return ours == (other.id, other.name, other.given_link)
 
 
 def licence_of(
@@ -60,17 +69,13 @@ def licence_of(
         page: the repository's page, for one without a link.
     """
     parts = [str(part) for part in given] if isinstance(given, list) else [str(given or "")]
-    known = [_one_line(part).lower() for part in parts if part.strip()]
-    if not known:
-        known = [tag.removeprefix("license:") for tag in tags if tag.startswith("license:")]
+    if not any(part.strip() for part in parts):
+        parts = [tag.removeprefix("license:") for tag in tags if tag.startswith("license:")]
+    known = [line.lower() for part in parts if (line := one_line(part))]
     identifier = ",".join(known) or UNKNOWN
-    called = _one_line(str(name or "")) or identifier.replace(",", ", ")
-    place = _one_line(str(link or ""))
+    called = one_line(str(name or "")) or one_line(identifier.replace(",", ", "))
+    given_link = one_line(str(link or ""))
+    place = given_link
     if place and "://" not in place:
         place = f"{page}/blob/main/{place.lstrip('/')}"
-    return Licence(identifier, called, place or page)
-
-
-def _one_line(text: str) -> str:
-    """What a card says, fit for a terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return Licence(identifier, called, place or page, given_link)

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from midfill.inference.downloads.hub_access import (
+    ANONYMOUS_VARIABLE,
+    ENDPOINT_VARIABLE,
+    HUB,
     OFFLINE_VARIABLE,
-    STALL_SECONDS,
+    TOKEN_PLACES,
+    hub_client,
     hub_endpoint,
+    hub_errors,
     hub_is_off,
+    hub_token,
+    is_anonymous,
 )
-from midfill.inference.downloads.repository.licence import Licence, licence_of
-from midfill.inference.downloads.repository.remote_file import RemoteFile
+from midfill.inference.downloads.repository.answer import (
+    COMMIT,
+    answer_in,
+    commit_in,
+    files_in,
+    licence_in,
+)
 from midfill.inference.errors import DownloadFailed, UsageError
 
 if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
+    import httpx
 
-HUB = "the model hub"
+    from midfill.inference.downloads.repository.licence import Licence
+    from midfill.inference.downloads.repository.remote_file import RemoteFile
 
 USUAL_ENDPOINT = "https://huggingface.co"
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
+_LONGEST_ANSWER = 64 << 20
+"""Bytes; the hub's longest listings are a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Listing:
         repository: its hub id, as the user wrote it.
         commit: what the revision that was asked for stands for now.
         licence: what its card says.
-        files: all of them.
+        files: all of them, each name once.
     """
 
     repository: str
@@ -45,7 +58,7 @@ class Listing:
 
 
 def ask_hub(repository: str, revision: str) -> Listing:
-    """List a repository.
+    """List a repository, with a single request.
 
     Args:
         revision: a commit, branch or tag.
@@ -59,12 +72,18 @@ def ask_hub(repository: str, revision: str) -> Listing:
             f"{repository} cannot be fetched: {HUB} is switched off by {OFFLINE_VARIABLE}; "
             "unset that and run the command again"
         )
+    _check_name(repository)
     try:
-        return _listing(repository, _model_info(repository, revision))
+        answer = answer_in(_ask(repository, revision))
+        commit = commit_in(answer)
+        if COMMIT.fullmatch(revision.lower()) and commit != revision.lower():
+            raise DownloadFailed(f"{HUB} answers with another commit than it was asked for")
+        licence = licence_in(answer, page_of(repository))
+        return Listing(repository, commit, licence, files_in(answer))
     except DownloadFailed as error:
         raise DownloadFailed(
             f"{repository} cannot be fetched ({error}): check the network connection"
-            f"{' and HF_ENDPOINT' if hub_endpoint() else ''}, then run the command again"
+            f"{f' and {ENDPOINT_VARIABLE}' if hub_endpoint() else ''}, then run the command again"
         ) from error
 
 
@@ -75,91 +94,72 @@ def page_of(repository: str) -> str:
 
 def not_for_everybody(repository: str) -> UsageError:
     """What to raise where the hub asks who wants to know."""
-    from huggingface_hub import get_token
-
     page = page_of(repository)
-    if get_token():
+    if hub_token():
         return UsageError(
-            f"{HUB} does not give {repository} to the owner of the token in HF_TOKEN: "
+            f"{HUB} does not give {repository} to the owner of your token ({TOKEN_PLACES}): "
             f"ask for access at {page}, or use another token"
         )
     return UsageError(
         f"{HUB} gives {repository} only to those who have been given access at {page}: "
-        "ask for it there, then set HF_TOKEN to a token of that account"
+        f"ask for it there, then {_how_to_be_known()} of that account"
     )
 
 
-def _model_info(repository: str, revision: str) -> ModelInfo:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _check_name(repository: str) -> None:
+    from huggingface_hub import hf_hub_url
 
-    api = HfApi(endpoint=hub_endpoint(), library_name="midfill")
     try:
-        return api.model_info(
-            repository, revision=revision, files_metadata=True, timeout=STALL_SECONDS
+        hf_hub_url(repository, "config.json", endpoint=hub_endpoint())
+    except ValueError:  # it knows which names the hub allows
+        raise UsageError(
+            f"no repository of {HUB} can be called {repository!r}: check the name"
+        ) from None
+
+
+def _ask(repository: str, revision: str) -> bytes:
+    """The body of the hub's answer."""
+    with hub_errors(HUB), hub_client() as client:
+        url = (
+            f"{hub_endpoint() or USUAL_ENDPOINT}/api/models/{quote(repository)}"
+            f"/revision/{quote(revision, safe='')}?blobs=true"
         )
-    except GatedRepoError:
-        raise not_for_everybody(repository) from None
-    except RepositoryNotFoundError:
-        raise _not_shown(repository) from None
-    except RevisionNotFoundError:
+        body = bytearray()
+        with client.stream("GET", url) as answer:
+            _need_listing(repository, revision, answer)
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_ANSWER:
+                    raise DownloadFailed(f"{HUB} answers something else than a listing")
+    return bytes(body)
+
+
+def _need_listing(repository: str, revision: str, answer: httpx.Response) -> None:
+    """Raise what the status of an answer means, unless it is all right."""
+    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
+    if code == "RevisionNotFound":
         raise UsageError(
             f"{repository} has no revision {revision!r}: name one of its commits, branches or tags"
-        ) from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status == 401:
-            raise _not_shown(repository) from None
-        if status == 403:
-            raise not_for_everybody(repository) from None
-        raise DownloadFailed(f"{HUB} answers {status}") from error
-    except _http_errors() as error:
-        does = "does not answer" if "Timeout" in type(error).__name__ else "cannot be reached"
-        raise DownloadFailed(f"{HUB} {does}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DownloadFailed(f"{HUB} answers something else than a listing") from error
-
-
-def _http_errors() -> tuple[type[Exception], ...]:
-    """What the HTTP library raises that `huggingface_hub` was built on.
-
-    Which one that is differs between its versions.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    roots = [kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
-    libraries = [sys.modules.get(root.__module__) for root in roots]
-    return (*roots, *(kind for one in libraries if (kind := getattr(one, "InvalidURL", None))))
+        )
+    if code == "GatedRepo" or status == 403:
+        raise not_for_everybody(repository)
+    if code == "RepoNotFound" or status in (401, 404):
+        raise _not_shown(repository)
+    answer.raise_for_status()
 
 
 def _not_shown(repository: str) -> UsageError:
+    if hub_token():
+        return UsageError(
+            f"{HUB} has no repository {repository!r}, or does not show it to the owner of your "
+            f"token ({TOKEN_PLACES}): check the name, and whether the token is valid"
+        )
     return UsageError(
         f"{HUB} has no repository {repository!r}, or does not show it to everybody: "
-        "check the name; if it is private, set HF_TOKEN to a token that is valid"
+        f"check the name; if it is private, {_how_to_be_known()} that may read it"
     )
 
 
-def _listing(repository: str, info: ModelInfo) -> Listing:
-    card = info.card_data
-    licence = licence_of(
-        getattr(card, "license", None),
-        getattr(card, "license_name", None),
-        getattr(card, "license_link", None),
-        info.tags or (),
-        page_of(repository),
-    )
-    files = []
-    for sibling in info.siblings or ():
-        sha256, blob = sibling.lfs.sha256 if sibling.lfs else None, sibling.blob_id
-        size = sibling.lfs.size if sibling.lfs else sibling.size
-        if size is None or not (sha256 or blob):
-            raise DownloadFailed(f"{HUB} does not tell the sizes and checksums of its files")
-        files.append(RemoteFile(sibling.rfilename, size, sha256, blob or ""))
-    if not COMMIT.fullmatch(info.sha or ""):
-        raise DownloadFailed(f"{HUB} does not tell the commit")
-    return Listing(repository, str(info.sha), licence, tuple(files))
+def _how_to_be_known() -> str:
+    first = f"unset {ANONYMOUS_VARIABLE} and " if is_anonymous() else ""
+    return f"{first}set HF_TOKEN to a token"

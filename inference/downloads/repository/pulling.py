@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.downloads.cache_folder import disk_errors, make_folder, need_space
 from midfill.inference.downloads.folder_lock import sole_use
-from midfill.inference.downloads.hub_access import hub_client, hub_errors
+from midfill.inference.downloads.hub_access import HUB, hub_client, hub_errors
 from midfill.inference.downloads.repository.fetching import Fetching, arrived_bytes
-from midfill.inference.downloads.repository.listing import HUB, not_for_everybody
+from midfill.inference.downloads.repository.listing import not_for_everybody
 from midfill.inference.downloads.repository.record import (
     SnapshotRecord,
     now,
     read_record,
     write_record,
 )
+from midfill.inference.downloads.repository.removing import sweep
 from midfill.inference.downloads.repository.snapshots import (
     MAIN,
     Snapshot,
@@ -24,7 +25,7 @@ from midfill.inference.downloads.repository.snapshots import (
 )
 from midfill.inference.downloads.repository.wanted import INDEX, only_indexed, wanted_files
 from midfill.inference.downloads.verified_file import watched_fingerprint
-from midfill.inference.errors import DownloadFailed
+from midfill.inference.errors import DownloadFailed, UsageError
 from midfill.inference.progress import Progress
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def pull_snapshot(listing: Listing, wish: Wish, listener: ProgressListener) -> S
         listener: may raise, to break off; what has arrived stays for the next time.
 
     Raises:
-        UsageError, WeightsCorrupt: see `wanted_files`; or the hub has another file than it listed.
+        UsageError, WeightsCorrupt: see `wanted_files`; or the hub has another file than it listed;
+            or another repository is in the folder that this one has.
         DownloadFailed: the hub is out of reach, or broke off.
         NoSpace: the disk is full, or would be.
         MidfillError: the cache cannot be written to.
@@ -76,10 +78,16 @@ def pull_snapshot(listing: Listing, wish: Wish, listener: ProgressListener) -> S
     make_folder(folder)
     waiting = Progress(f"waiting for another process that fetches {listing.repository}")
     with sole_use(folder, waiting, listener):
+        sweep(folder)
         place = folder / listing.commit
         found = read_record(place) or SnapshotRecord(
-            listing.repository, listing.commit, (), listing.licence, None, {}, None
+            listing.repository, listing.commit, {}, listing.licence, None, {}, None
         )
+        if found.repository != listing.repository:
+            raise UsageError(
+                f"{place} holds {found.repository}: run `midfill model remove {found.repository}` "
+                f"to have room for {listing.repository}"
+            )
         wanted = wanted_files(listing, wish.gguf, found.files)
         make_folder(place)
         begun = replace(
@@ -87,7 +95,9 @@ def pull_snapshot(listing: Listing, wish: Wish, listener: ProgressListener) -> S
             licence=listing.licence,
             accepted=found.accepted or (now() if wish.accepted else None),
         )
-        return _Pull(listing, wish, listener, place, begun).complete(wanted)
+        pull = _Pull(listing, wish, listener, place, begun)
+        pull.remember(begun)  # so that what arrives can be seen and removed
+        return pull.complete(wanted)
 
 
 @dataclass(slots=True)
@@ -107,9 +117,15 @@ class _Pull:
             with disk_errors(self.place):
                 wanted = only_indexed(self.listing, wanted, self.place / INDEX)
         self._have(wanted, wanted)
-        asked = dict.fromkeys((*self.record.asked, self.wish.revision))
-        self._remember(replace(self.record, asked=tuple(asked), completed=now()))
+        asked = {**self.record.asked, self.wish.revision: now()}
+        completed = self.record.completed or now()
+        self.remember(replace(self.record, asked=asked, completed=completed))
         return Snapshot(self.place, self.record)
+
+    def remember(self, record: SnapshotRecord) -> None:
+        with disk_errors(self.place):
+            write_record(self.place, record)
+        self.record = record
 
     def _have(self, files: tuple[RemoteFile, ...], whole: tuple[RemoteFile, ...]) -> None:
         """Keep what is here and right of ``files``, and fetch the rest; ``whole`` is all of it."""
@@ -175,9 +191,4 @@ class _Pull:
 
     def _note(self, name: str, found: Fingerprint) -> None:
         if self.record.files.get(name) != found:
-            self._remember(replace(self.record, files={**self.record.files, name: found}))
-
-    def _remember(self, record: SnapshotRecord) -> None:
-        with disk_errors(self.place):
-            write_record(self.place, record)
-        self.record = record
+            self.remember(replace(self.record, files={**self.record.files, name: found}))

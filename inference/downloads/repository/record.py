@@ -1,6 +1,7 @@
 """What a snapshot's folder remembers of it: the sidecar ``snapshot.json``.
 
-A folder without one, or whose record has no date of completion, is half a model.
+A folder whose record has no date of completion is half a model; one without a record that can be
+read is none.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from midfill.inference.downloads.printable import one_line
+from midfill.inference.downloads.repository.answer import COMMIT
 from midfill.inference.downloads.repository.licence import Licence
+from midfill.inference.downloads.repository.wanted import NAME
 from midfill.inference.downloads.verified_file import Fingerprint
 
 if TYPE_CHECKING:
@@ -28,16 +32,17 @@ class SnapshotRecord:
     Attributes:
         repository: hub id.
         commit: what the revisions stood for when they were pulled.
-        asked: the revisions that it was pulled as.
+        asked: the revisions that it was pulled as, each with when that was last done; of several
+            snapshots that were pulled as the same branch, the latest is the branch.
         licence: what its card says.
         accepted: when the user agreed to the licence; None if nobody was asked.
         files: those that are here and have been checked, by name.
-        completed: when it was last found to be all there; None until it is.
+        completed: when all of it was here for the first time; None until it is.
     """
 
     repository: str
     commit: str
-    asked: tuple[str, ...]
+    asked: Mapping[str, str]
     licence: Licence
     accepted: str | None
     files: Mapping[str, Fingerprint]
@@ -50,21 +55,22 @@ def now() -> str:
 
 
 def read_record(folder: Path) -> SnapshotRecord | None:
-    """The record of ``folder``, or None if there is none that can be read."""
+    """The record of ``folder``, or None if there is none that makes sense."""
     try:
         found = json.loads((folder / RECORD).read_text("utf-8"))
-        accepted, completed = found["accepted"], found["completed"]
-        return SnapshotRecord(
-            repository=str(found["repository"]),
-            commit=str(found["commit"]),
-            asked=tuple(str(revision) for revision in found["asked"]),
-            licence=Licence(**{str(name): str(text) for name, text in found["licence"].items()}),
-            accepted=None if accepted is None else str(accepted),
-            files={str(name): Fingerprint(**entry) for name, entry in found["files"].items()},
-            completed=None if completed is None else str(completed),
+        record = SnapshotRecord(
+            repository=_text(found["repository"]),
+            commit=_text(found["commit"]),
+            asked={_text(name): _text(when) for name, when in found["asked"].items()},
+            licence=Licence(**{name: _text(text) for name, text in found["licence"].items()}),
+            accepted=_moment(found["accepted"]),
+            files={_file_name(name): _fingerprint(entry) for name, entry in found["files"].items()},
+            completed=_moment(found["completed"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    # one that was copied from elsewhere says nothing of this folder
+    return record if COMMIT.fullmatch(record.commit) and record.commit == folder.name else None
 
 
 def write_record(folder: Path, record: SnapshotRecord) -> None:
@@ -82,3 +88,27 @@ def write_record(folder: Path, record: SnapshotRecord) -> None:
         new.replace(folder / RECORD)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return one_line(value)
+
+
+def _moment(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _file_name(name: str) -> str:
+    if not NAME.fullmatch(name):  # it could lead anywhere
+        raise ValueError
+    return name
+
+
+def _fingerprint(entry: dict[str, Any]) -> Fingerprint:
+    found = Fingerprint(**entry)
+    if type(found.size) is not int or type(found.mtime_ns) is not int:
+        raise TypeError
+    _text(found.sha256)
+    return found

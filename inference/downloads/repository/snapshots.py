@@ -5,24 +5,21 @@ A model is always loaded from a commit that was pulled, whatever its branch stan
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from midfill.inference.downloads.cache_folder import cache_folder, disk_errors
-from midfill.inference.downloads.folder_lock import sole_use
+from midfill.inference.downloads.cache_folder import cache_folder
 from midfill.inference.downloads.model_folder import State
-from midfill.inference.downloads.repository.record import RECORD, read_record
+from midfill.inference.downloads.repository.record import read_record
 from midfill.inference.errors import WeightsCorrupt, WeightsMissing
-from midfill.inference.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from midfill.inference.downloads.repository.record import SnapshotRecord
-    from midfill.inference.progress import ProgressListener
 
 MAIN = "main"
 """The branch that is meant where no revision is named."""
@@ -38,9 +35,17 @@ class Snapshot:
     record: SnapshotRecord
 
     @property
+    def repository(self) -> str:
+        return self.record.repository
+
+    @property
+    def commit(self) -> str:
+        return self.record.commit
+
+    @property
     def size(self) -> int:
-        """Bytes of the files that are here."""
-        return sum(file.size for file in self.record.files.values())
+        """Bytes of all that is here, what has arrived in part included."""
+        return bytes_in(self.folder)
 
     def damaged_files(self) -> tuple[str, ...]:
         """Names of files that are gone or have another size; reads nothing of them."""
@@ -78,43 +83,47 @@ def command_name(repository: str, revision: str | None) -> str:
     return f"{repository},revision={revision}" if revision else repository
 
 
+def hub_folder() -> Path:
+    """Where the folders of all repositories are; need not exist yet."""
+    return cache_folder() / "models" / "hub"
+
+
 def repository_folder(repository: str) -> Path:
     """Where the snapshots of a repository are; need not exist yet."""
-    return _hub_folder() / repository.replace("/", "--")
+    return hub_folder() / repository.replace("/", "--")
 
 
 def snapshots(repository: str) -> tuple[Snapshot, ...]:
     """All snapshots of a repository, whole or not, the last completed one first."""
     here = _snapshots_in([repository_folder(repository)])
-    return tuple(snapshot for snapshot in here if snapshot.record.repository == repository)
+    return tuple(snapshot for snapshot in here if snapshot.repository == repository)
 
 
 def all_snapshots() -> tuple[Snapshot, ...]:
     """The snapshots of all repositories, whole or not."""
-    try:
-        folders = sorted(_hub_folder().iterdir())
-    except OSError:
-        return ()
-    return _snapshots_in(folders)
+    return _snapshots_in(places_in(hub_folder()))
 
 
 def find_snapshot(repository: str, revision: str | None = None) -> Snapshot | None:
-    """The whole snapshot that a revision was pulled as, or None.
+    """The whole snapshot that a revision was last pulled as, or None.
 
     Args:
         revision: a branch, a tag, or a commit, which may be cut short to 7 digits; None for the
-            main branch if that was pulled, else for what was pulled last.
+            main branch if that was pulled, else for what was completed last.
     """
     whole = [snapshot for snapshot in snapshots(repository) if snapshot.record.completed]
-    for snapshot in whole:
-        if (revision or MAIN) in snapshot.record.asked:
-            return snapshot
+    name = revision or MAIN
+    if asked := [snapshot for snapshot in whole if name in snapshot.record.asked]:
+        return max(asked, key=lambda snapshot: snapshot.record.asked[name])
     if revision is None:
         return whole[0] if whole else None
-    if _SHORT_COMMIT.fullmatch(revision):
-        meant = [one for one in whole if one.record.commit.startswith(revision)]
-        return meant[0] if len(meant) == 1 else None
-    return None
+    meant = [snapshot for snapshot in whole if is_commit(revision, snapshot.commit)]
+    return meant[0] if len(meant) == 1 else None
+
+
+def is_commit(revision: str, commit: str) -> bool:
+    """Whether a revision names a commit, which may be cut short to 7 digits."""
+    return bool(_SHORT_COMMIT.fullmatch(revision)) and commit.startswith(revision)
 
 
 def local_folder(repository: str, revision: str | None = None) -> Path:
@@ -141,34 +150,31 @@ def local_folder(repository: str, revision: str | None = None) -> Path:
     return snapshot.folder
 
 
-def remove_snapshots(gone: Iterable[Snapshot], listener: ProgressListener) -> None:
-    """Delete snapshots of one repository.
-
-    Raises:
-        MidfillError: they cannot be deleted.
-    """
-    for snapshot in gone:
-        folder = snapshot.folder
-        waiting = Progress(f"waiting for another process that fetches {snapshot.record.repository}")
-        with sole_use(folder.parent, waiting, listener), disk_errors(folder):
-            # first, so that what a crash leaves behind looks like what it is
-            (folder / RECORD).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+def places_in(folder: Path) -> tuple[Path, ...]:
+    """What is in a folder of the cache, in order; nothing if it cannot be looked at."""
+    try:
+        return tuple(sorted(folder.iterdir()))
+    except OSError:
+        return ()
 
 
-def _hub_folder() -> Path:
-    return cache_folder() / "models" / "hub"
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in a folder and in those below it."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(place) / name).stat().st_size
+            except OSError:
+                continue
+    return total
 
 
 def _snapshots_in(folders: Iterable[Path]) -> tuple[Snapshot, ...]:
-    found = []
-    for folder in folders:
-        try:
-            places = sorted(folder.iterdir())
-        except OSError:
-            continue
-        for place in places:
-            record = read_record(place)
-            if record is not None and record.commit == place.name:
-                found.append(Snapshot(place, record))
+    found = [
+        Snapshot(place, record)
+        for folder in folders
+        for place in places_in(folder)
+        if (record := read_record(place)) is not None
+    ]
     return tuple(sorted(found, key=lambda one: one.record.completed or "", reverse=True))

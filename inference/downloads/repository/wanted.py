@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from midfill.inference.downloads.printable import one_line
 from midfill.inference.errors import UsageError, WeightsCorrupt
 
 if TYPE_CHECKING:
@@ -89,14 +90,16 @@ def only_indexed(
         WeightsCorrupt: it makes no sense, or names a file that is not there.
     """
     try:
-        shards = {str(name) for name in json.loads(index.read_text("utf-8"))["weight_map"].values()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        if not all(isinstance(name, str) for name in shards):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise WeightsCorrupt(
             f"{listing.repository} is half a checkpoint: its {INDEX} cannot be read; "
             "choose another repository or revision"
         ) from None
     if absent := sorted(shards - {file.name for file in wanted}):
-        raise _half(listing, f"its {INDEX} names {absent[0]}, which is not there")
+        raise _half(listing, f"its {INDEX} names {one_line(absent[0])}, which is not there")
     return tuple(file for file in wanted if not file.name.endswith(TENSORS) or file.name in shards)
 
 
