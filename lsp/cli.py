@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from midfill.inference.downloads.printable import printable
 from midfill.inference.errors import MidfillError
+from midfill.inference.text.printable import printable
 from midfill.inference.version import version
 from midfill.lsp.bench_command import bench
 from midfill.lsp.calibrate_command import calibrate

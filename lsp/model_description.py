@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from midfill.inference.downloads.printable import printable
+from midfill.inference.text.printable import printable
 from midfill.lsp.model_list_view import fits_of, size
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from midfill.inference.downloads.hub_access import (
     hub_is_off,
 )
 from midfill.inference.downloads.transfer import Transfer
-from midfill.inference.errors import DownloadFailed
+from midfill.inference.errors import DownloadFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,11 @@ class Hub:
             self.repository, self.file, revision=self.revision, endpoint=hub_endpoint()
         )
         done = sum(piece.size for piece in file.pieces[:intact])
-        with hub_errors(self.name), hub_client() as client:
+        try:
+            client = hub_client()
+        except UsageError as error:  # another source may do without what is set up wrong here
+            raise DownloadFailed(str(error)) from error
+        with hub_errors(self.name), client:
             self._probe(client, url, file.size)
             with partial.open("r+b" if partial.exists() else "wb") as target:
                 Transfer(client, url, file.size, self.name).append(target, done, report)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from midfill.inference.errors import DownloadFailed
+from midfill.inference.errors import DownloadFailed, UsageError
 from midfill.inference.version import version
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def hub_token() -> str | None:
     """What the user is known to the hub by, if at all.
 
     Raises:
-        DownloadFailed: it cannot be had or sent. The message is a clause.
+        UsageError: it cannot be had or sent.
     """
     if is_anonymous():
         return None
@@ -86,12 +86,14 @@ def hub_token() -> str | None:
     try:
         token = get_token()
     except Exception as error:  # files, logins of build services and renewals each raise their own
-        raise DownloadFailed(
-            f"the token ({TOKEN_PLACES}) cannot be read or renewed: log in again"
+        raise UsageError(
+            f"the token of {HUB} ({TOKEN_PLACES}) cannot be read or renewed: "
+            f"log in again, or set {ANONYMOUS_VARIABLE}=1 to send none"
         ) from error
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise DownloadFailed(
-            f"the token ({TOKEN_PLACES}) has characters in it that no token has: copy it again"
+        raise UsageError(
+            f"the token of {HUB} ({TOKEN_PLACES}) has characters in it that no token has: "
+            f"copy it again, or set {ANONYMOUS_VARIABLE}=1 to send none"
         )
     return token
 
@@ -100,8 +102,7 @@ def hub_client() -> httpx.Client:
     """A client that follows redirects, and tells the hub alone who the user is there.
 
     Raises:
-        DownloadFailed: the token, a proxy or the certificates that are set cannot be used. The
-            message is a clause.
+        UsageError: the token, a proxy or the certificates that are set cannot be used.
     """
     import httpx
 
@@ -113,17 +114,19 @@ def hub_client() -> httpx.Client:
     try:
         return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
     except ImportError as error:
-        raise DownloadFailed(
-            "a SOCKS proxy is set in ALL_PROXY, HTTPS_PROXY or HTTP_PROXY: "
-            "set another kind of proxy, or install the package socksio"
+        raise UsageError(
+            "a SOCKS proxy is set in ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, which takes the package "
+            "socksio: install that, or set another kind of proxy"
         ) from error
     except (ValueError, httpx.InvalidURL) as error:
-        raise DownloadFailed(
-            "what is set in ALL_PROXY, HTTPS_PROXY, HTTP_PROXY or NO_PROXY is no address"
+        raise UsageError(
+            "what is set in ALL_PROXY, HTTPS_PROXY, HTTP_PROXY or NO_PROXY is no address: "
+            "put that right, or unset it"
         ) from error
     except OSError as error:
-        raise DownloadFailed(
-            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"
+        raise UsageError(
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: "
+            "put that right, or unset it"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.downloads.printable import one_line
+from midfill.inference.text.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -64,7 +64,8 @@ def ask_hub(repository: str, revision: str) -> Listing:
         revision: a commit, branch or tag.
 
     Raises:
-        UsageError: there is no such repository or revision, or not for everybody.
+        UsageError: there is no such repository or revision, or not for everybody; or the token, a
+            proxy or the certificates that are set cannot be used.
         DownloadFailed: the hub is switched off, out of reach, or makes no sense.
     """
     if hub_is_off():

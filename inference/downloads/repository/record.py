@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from midfill.inference.downloads.printable import one_line
 from midfill.inference.downloads.repository.answer import COMMIT
 from midfill.inference.downloads.repository.licence import Licence
 from midfill.inference.downloads.repository.wanted import NAME
 from midfill.inference.downloads.verified_file import Fingerprint
+from midfill.inference.text.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

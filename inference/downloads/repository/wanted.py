@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from midfill.inference.downloads.printable import one_line
 from midfill.inference.errors import UsageError, WeightsCorrupt
+from midfill.inference.text.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
