@@ -227,6 +227,15 @@ def test_a_hub_that_fails_is_asked_once_and_the_wheels_are_taken(
     assert len(hub.requests) == 1
 
 
+def test_a_hub_that_cannot_be_asked_as_it_is_set_up_is_passed_over(
+    folder: Path, wheels: Path, hub: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "no\x01token")
+
+    assert pull(PUBLISHED, [HUB, WHEELS], folder, nobody_listens).read_bytes() == CONTENT
+    assert hub.requests == []
+
+
 def test_a_hub_switched_off_by_its_own_setting_is_not_asked(
     folder: Path, wheels: Path, hub: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,7 +222,7 @@ def test_settings_that_make_no_sense_are_one_clear_line(
 ) -> None:
     monkeypatch.setenv(variable, value)
 
-    with pytest.raises(DownloadFailed, match=complaint):
+    with pytest.raises(UsageError, match=complaint):
         ask_hub(NAME, "main")
     assert hub.requests == []
 
@@ -233,9 +233,7 @@ def test_a_socks_proxy_without_what_it_needs_is_one_clear_line(
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
 
-    with pytest.raises(
-        DownloadFailed, match=r"a SOCKS proxy is set in ALL_PROXY.* socksio"
-    ):
+    with pytest.raises(UsageError, match=r"a SOCKS proxy is set in ALL_PROXY.* socksio"):
         ask_hub(NAME, "main")
 
 
@@ -300,7 +298,7 @@ def test_a_token_that_is_none_is_one_clear_line_and_is_not_repeated(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
 
-    with pytest.raises(DownloadFailed, match="characters in it that no token has") as caught:
+    with pytest.raises(UsageError, match="characters in it that no token has") as caught:
         ask_hub(NAME, "main")
     assert token not in str(caught.value)
     assert hub.requests == []
@@ -311,7 +309,7 @@ def test_a_token_that_cannot_be_read_is_one_clear_line(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path))
 
-    with pytest.raises(DownloadFailed, match="cannot be read or renewed: log in again"):
+    with pytest.raises(UsageError, match="cannot be read or renewed: log in again"):
         ask_hub(NAME, "main")
 
 
