@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 CUT_SHORT = (Stop.DEADLINE, Stop.TOKEN_LIMIT)
 """What ends a middle before it is finished."""
 
-
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What no source file needs and terminals obey; all but the tab and the line break."""
 
@@ -70,7 +69,7 @@ def starts_of(pieces: Sequence[bytes], skipped: int = 0) -> tuple[int, ...]:
 
 
 def without_controls(text: str) -> str:
-    """A text with ``\n`` line breaks, and without escape codes that a terminal would follow."""
+    """A text with ``\\n`` line breaks, and without escape codes that a terminal would follow."""
     return CONTROLS.sub("", for_model(text))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import exp, log
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midfill.inference.fillers.finishing import Middle, certainty, finished, is_new, starts_of
 from midfill.inference.fillers.hole_text import HoleText
@@ -76,6 +78,33 @@ def test_tokens_begin_with_the_character_they_are_part_of() -> None:
 
     assert starts_of([b"ab", snowman[:1], snowman[1:], b"c"]) == (0, 2, 2, 3)
     assert starts_of([b"re", b"turn", b" x"], skipped=4) == (0, 0, 2)
+
+
+def test_what_a_terminal_would_obey_is_dropped() -> None:
+    written = middle("\x1b]0;pwned\x07a\x00 =\t\x9b31m1\x7f\r\n    b\rc = 漢\x0c")
+
+    done = finished(written, around(prefix="", suffix=""), Extent.LINES)
+
+    assert done.text == "]0;pwneda =\t31m1\n    b\nc = 漢"
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0xFF)), st.sampled_from(Extent))
+def test_no_control_character_is_ever_handed_back(text: str, extent: Extent) -> None:
+    done = finished(middle(text), around(), extent)
+
+    assert not [char for char in done.text if not char.isprintable() and char not in "\t\n\xa0\xad"]
+
+
+def test_where_tokens_begin_is_known_also_when_characters_were_dropped() -> None:
+    pieces = [b"\x1b\x1b[1m", b"1", b"\r\n", b"zz", b"zz"]
+    chances = (log(0.9), log(0.8), log(0.2), -9.0, -9.0)
+    written = middle("\x1b\x1b[1m1\r\nzzzz", log_probabilities=chances, starts=starts_of(pieces))
+
+    done = finished(written, around(), Extent.LINE)
+
+    assert done.text == "[1m1"
+    assert done.starts == (0, 3, 4, 5, 7)
+    assert done.log_probabilities == chances[:3]
 
 
 def test_nothing_is_as_sure_as_nothing() -> None:

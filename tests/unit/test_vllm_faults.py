@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -10,7 +11,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from vllm_server import Faults, State, ToyTokenizer, gemma_server, qwen_server, serve
+from vllm_server import (
+    STARCODER_MARKERS,
+    Faults,
+    State,
+    ToyTokenizer,
+    gemma_server,
+    qwen_server,
+    serve,
+)
 
 from midfill.inference.errors import (
     Cancelled,
@@ -19,12 +28,13 @@ from midfill.inference.errors import (
     MidfillError,
     UsageError,
 )
+from midfill.inference.fillers import vllm
 from midfill.inference.fillers.filler import Run
 from midfill.inference.fillers.vllm import VllmFiller, open_vllm
 from midfill.inference.models.reference import model_reference
-from midfill.inference.progress import nobody_listens
+from midfill.inference.progress import Progress, nobody_listens
 from midfill.inference.stopwatch import Stopwatch
-from midfill.inference.vllm import access, client
+from midfill.inference.vllm import abilities, access, client
 from midfill.inference.vllm.access import ApiKey, api_key, warn_of_open_transport
 from midfill.inference.vllm.backoff import wait_before
 from midfill.inference.vllm.event_lines import LONGEST_LINE, DataLines, LineTooLong
@@ -38,7 +48,7 @@ if TYPE_CHECKING:
 KEY = "sk-very-secret-0123456789"
 CANARY = "c4n4ry_in_the_source"
 REQUEST = InfillRequest(prefix=f"{CANARY} = ", suffix="\nprint()\n")
-SHORT = REQUEST.model_copy(update={"limits": Limits(deadline_ms=400)})
+SHORT = REQUEST.model_copy(update={"limits": Limits(deadline_ms=600)})
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +82,8 @@ def opened_once() -> Iterator[VllmFiller]:
 @pytest.fixture
 def filler(opened_once: VllmFiller) -> VllmFiller:
     """One that is open already, and has the server of the moment before it."""
+    qwen_server()
+    filled(opened_once)  # else it would ask anew after a failure in the test before
     opened_once.forget()
     return opened_once
 
@@ -164,13 +176,85 @@ class TestOpening:
         line = refused(EngineUnavailable, lambda: opened(server.name))
         assert "/tokenize with JSON of another form" in line
 
+    @pytest.mark.parametrize(
+        ("path", "patience"),
+        [("/health", "FIRST_SECONDS"), ("/v1/models", "FIRST_SECONDS"), ("/tokenize", "SECONDS")],
+    )
     def test_a_server_that_never_answers(
-        self, opened: Opener, monkeypatch: pytest.MonkeyPatch
+        self, path: str, patience: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("midfill.inference.vllm.abilities.FIRST_SECONDS", 0.3)
-        server = qwen_server(faults=Faults(path="/v1/models", silent=True))
+        assert abilities.FIRST_SECONDS <= 5
+        monkeypatch.setattr(abilities, patience, 0.3)
+        server = qwen_server(faults=Faults(path=path, silent=True))
         assert "has not answered within" in refused(EngineUnavailable, lambda: opened(server.name))
         assert server.dropped.wait(5)
+
+    @pytest.mark.parametrize("path", ["/health", "/v1/models", "/tokenize"])
+    def test_whoever_listens_can_call_it_off(self, path: str) -> None:
+        server = qwen_server(faults=Faults(path=path, silent=True))
+        told: list[str] = []
+
+        def listener(progress: Progress) -> None:
+            told.append(progress.message)
+            if path in [asked for asked, _, _ in server.asked]:
+                raise Cancelled("nobody wants it")
+
+        before = threading.active_count()
+        with pytest.raises(Cancelled):
+            open_vllm(model_reference(server.name), listener)
+        assert server.dropped.wait(5)
+        assert threading.active_count() <= before
+        assert set(told) == {f"asking the vLLM server at {server.url[7:]} what it has"}
+
+    def test_showing_a_prompt_does_not_wait_for_ever(
+        self, filler: VllmFiller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert vllm.PROMPT_SECONDS <= 5
+        monkeypatch.setattr(vllm, "PROMPT_SECONDS", 0.2)
+        qwen_server(faults=Faults(path="/tokenize", silent=True))
+        line = refused(EngineUnavailable, lambda: filler.prompt(REQUEST))
+        assert "has not answered within" in line
+
+    @pytest.mark.parametrize("make", [qwen_server, gemma_server])
+    def test_a_tokenizer_that_makes_nothing_of_text(
+        self, make: Callable[[], State], opened: Opener
+    ) -> None:
+        server = make()
+        real = server.tokenizer.encode
+
+        def encode(text: str, *, special: bool = False) -> list[int]:
+            return real(text, special=special) if text in server.tokenizer.markers else []
+
+        server.tokenizer.encode = encode  # type: ignore[method-assign]
+        line = refused(EngineUnavailable, lambda: opened(server.name))
+        assert "/tokenize with no ids for a text" in line
+
+    def test_of_many_models_ten_are_named(self, opened: Opener) -> None:
+        server = qwen_server(names=tuple(f"m{n}" for n in range(2000)))
+        for name in (server.name, f"{server.name}#another"):
+            line = refused(UsageError, lambda name=name: opened(name))
+            assert line.endswith("'m9' and 1990 more")
+            assert len(line) < 300
+
+    @pytest.mark.parametrize(
+        ("told", "version"),
+        [
+            ("0.33.0", "0.33.0"),
+            ("0.11.1rc2.dev7+g1a2b3c", "0.11.1rc2.dev7+g1a2b3c"),
+            ("1\n2026-11-26 ERROR forged \x1b[31m", ""),
+            ("1\n", ""),
+            ("٣", ""),
+            ("9" * 65, ""),
+        ],
+    )
+    def test_a_version_that_is_none_reaches_no_log(
+        self, told: str, version: str, opened: Opener, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        body = json.dumps({"version": told}).encode()
+        server = qwen_server(faults=Faults(path="/version", body=body))
+        assert opened(server.name).server.abilities.version == version
+        assert f"vLLM {version or 'of unknown version'} at " in caplog.text
 
     @pytest.mark.parametrize(
         ("status", "kind", "words"),
@@ -240,6 +324,29 @@ class TestAgain:
         assert wait_before(0, "Fri, 31 Dec 1999 23:59:59 GMT") < 1
         assert wait_before(0, "soon") < 1
 
+    @pytest.mark.parametrize(
+        "told",
+        [
+            "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+            "Mon, 01 Jan 2020 00:00:00 +99999999",
+            "Fri, 31 Dec 9999 23:59:59 -2359",
+            "-5",
+            "1e9",
+            "²",
+            "\x00",
+        ],
+    )
+    def test_what_is_no_time_to_wait_is_passed_over(self, told: str) -> None:
+        assert wait_before(0, told) >= 0
+
+    def test_a_server_that_says_when_in_no_time_there_is_is_asked_again(
+        self, filler: VllmFiller
+    ) -> None:
+        server = qwen_server()
+        told = {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+        server.faults.statuses = [(503, told)]
+        assert filled(filler).text == "total + value"
+
 
 class TestHalfWay:
     @pytest.mark.parametrize(
@@ -296,6 +403,112 @@ class TestHalfWay:
         final = filled(filler, SHORT)
         assert (final.text, final.stop, final.confidence) == ("", Stop.DEADLINE, 0.0)
         assert server.dropped.wait(5)
+
+    @pytest.mark.parametrize("told", [True, False], ids=["tokens told", "not told"])
+    def test_a_server_that_writes_more_than_was_asked_for_is_left(
+        self, told: bool, filler: VllmFiller
+    ) -> None:
+        server = qwen_server()
+        log_probabilities = ', "logprobs": {"token_logprobs": [-0.1]}' if told else ""
+        chunk = f'{{"choices": [{{"index": 0, "text": "(a, "{log_probabilities}}}]}}'
+        server.faults = Faults(
+            body=f"data: {chunk}\n\n".encode() * 3000, content_type="text/event-stream"
+        )
+        limited = REQUEST.model_copy(update={"limits": Limits(tokens=8)})
+        run = Run(monotonic() + 10, Stopwatch(monotonic()), lambda: False)
+        *drafts, final = filler.fill(limited, run)
+        assert isinstance(final, Final)
+        assert (final.text, final.stop, final.tokens) == ("(a, " * 7 + "(a,", Stop.TOKEN_LIMIT, 8)
+        assert len(drafts) == 8
+
+    @pytest.mark.parametrize(
+        ("text", "tokens"), [("(a," * 300_000, 1), ("(a," * 300_000, 0), ("x = y + " * 100, 100)]
+    )
+    def test_nor_is_more_taken_from_one_piece(
+        self, text: str, tokens: int, filler: VllmFiller
+    ) -> None:
+        server = qwen_server()
+        choice = {"index": 0, "text": text, "logprobs": {"token_logprobs": [-0.1] * tokens}}
+        body = b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+        server.faults = Faults(body=body, content_type="text/event-stream")
+        limited = REQUEST.model_copy(update={"limits": Limits(tokens=10)})
+        final = filled(filler, limited)
+        assert final.stop is Stop.TOKEN_LIMIT
+        assert final.tokens <= 10
+        assert len(final.log_probabilities) <= 10
+        assert 0 < len(final.text) <= (80 if tokens == 100 else 2560)
+
+    def test_a_limit_that_is_just_met_is_no_excess(self, filler: VllmFiller) -> None:
+        server = qwen_server()
+        pieces = [
+            {"text": ""},
+            {"text": "x", "logprobs": {"token_logprobs": [-0.1]}},
+            {"text": "y"},
+            {"text": "", "finish_reason": "stop"},
+        ]
+        body = b"".join(b"data: %s\n\n" % json.dumps({"choices": [one]}).encode() for one in pieces)
+        server.faults = Faults(body=body + b"data: [DONE]\n\n", content_type="text/event-stream")
+        final = filled(filler, REQUEST.model_copy(update={"limits": Limits(tokens=2)}))
+        assert (final.text, final.stop, final.tokens) == ("xy", Stop.END_TOKEN, 2)
+
+    def test_a_draft_comes_only_when_there_is_more_to_see(self, filler: VllmFiller) -> None:
+        server = qwen_server()
+        texts = ["a", "", "", "b", "", "\x1b"]
+        chunks = [{"choices": [{"text": text}]} for text in texts]
+        chunks += [{"choices": [{"text": "", "finish_reason": "stop"}]}, {"choices": []}]
+        body = b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks)
+        server.faults = Faults(body=body + b"data: [DONE]\n\n", content_type="text/event-stream")
+        run = Run(monotonic() + 10, Stopwatch(monotonic()), lambda: False)
+        *drafts, final = filler.fill(REQUEST, run)
+        assert [draft.text for draft in drafts] == ["a", "ab"]
+        assert final.text == "ab"
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 400, 429, 500])
+    def test_a_refused_alternative_does_no_harm_either(
+        self, status: int, filler: VllmFiller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+        server = qwen_server()
+        run = Run(monotonic() + 10, Stopwatch(monotonic()), lambda: False)
+        filling = filler.fill(REQUEST.model_copy(update={"n": 3}), run)
+        next(filling)
+        server.faults = Faults(statuses=[(status, {})] * 9)
+        *_, final = filling
+        assert isinstance(final, Final)
+        assert (final.text, final.alternatives) == ("total + value", ())
+
+    def test_but_whoever_does_not_want_the_fill_gets_none(self, filler: VllmFiller) -> None:
+        server = qwen_server()
+        unwanted = threading.Event()
+        run = Run(monotonic() + 10, Stopwatch(monotonic()), unwanted.is_set)
+        filling = filler.fill(REQUEST.model_copy(update={"n": 3}), run)
+        next(filling)
+        server.faults = Faults(silent=True)
+        threading.Timer(0.2, unwanted.set).start()
+        with pytest.raises(Cancelled):
+            list(filling)
+
+    @pytest.mark.parametrize(
+        "usage",
+        [
+            {"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": -5}},
+            {"prompt_tokens": 1, "completion_tokens": -1},
+            {"prompt_tokens": -1},
+        ],
+    )
+    def test_counts_below_zero(self, usage: dict[str, object], filler: VllmFiller) -> None:
+        server = qwen_server()
+        body = b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
+        server.faults = Faults(body=body, content_type="text/event-stream")
+        assert "another form" in refused(EngineUnavailable, lambda: filled(filler))
+
+    def test_escape_codes_are_shown_to_nobody(self, filler: VllmFiller) -> None:
+        server = qwen_server(answer=lambda prefix, suffix, draw: "\x1b]0;pwned\x07total\x00")
+        run = Run(monotonic() + 10, Stopwatch(monotonic()), lambda: False)
+        shown = [item.text for item in filler.fill(REQUEST, run)]
+        assert shown[-1] == "]0;pwnedtotal"
+        assert "".join(shown).isprintable()
+        assert server.bodies()
 
     def test_alternatives_that_do_not_come_do_no_harm(
         self, filler: VllmFiller, caplog: pytest.LogCaptureFixture
@@ -397,6 +610,38 @@ class TestLies:
         filler = opened(server.name)
         server.faults = Faults(path="/detokenize", body=b'{"prompt": "rm -rf"}')
         assert "other text" in refused(EngineUnavailable, lambda: filled(filler))
+
+
+class TestAnotherServer:
+    """The same address and name, but started anew with another model."""
+
+    @pytest.mark.parametrize("fault", [Faults(statuses=[(404, {})]), Faults(close_after=0)])
+    def test_is_asked_what_it_has_once_a_fill_failed(self, fault: Faults, opened: Opener) -> None:
+        filler = opened(qwen_server(faults=Faults()).name)
+        filled(filler)
+        other = serve(State(ToyTokenizer(STARCODER_MARKERS), faults=fault))
+        refused(MidfillError, lambda: filled(filler))
+        other.faults = Faults()
+        assert filled(filler).text == "total + value"
+        sent = other.tokenizer.decode(other.bodies()[-1]["prompt"])
+        assert sent == f"<fim_prefix><fim_suffix>{REQUEST.suffix}<fim_middle>{REQUEST.prefix}"
+        asked = [path for path, _, _ in other.asked].count("/v1/models")
+        filled(filler)
+        assert [path for path, _, _ in other.asked].count("/v1/models") == asked
+
+    def test_that_has_the_model_no_more_is_told_so(self, opened: Opener) -> None:
+        filler = opened(qwen_server().name)
+        qwen_server(names=("another",))
+        assert "or no longer the model" in refused(UsageError, lambda: filled(filler))
+        assert "no model 'toy'; it has: 'another'" in refused(UsageError, lambda: filled(filler))
+
+    def test_is_waited_for_no_longer_than_a_request_waits(self, opened: Opener) -> None:
+        filler = opened(qwen_server().name)
+        server = qwen_server(faults=Faults(statuses=[(500, {})]))
+        refused(EngineUnavailable, lambda: filled(filler))
+        server.faults = Faults(path="/health", silent=True)
+        final = filled(filler, SHORT)
+        assert (final.text, final.stop) == ("", Stop.DEADLINE)
 
 
 class TestKey:
