@@ -21,9 +21,14 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from midfill.inference.models.options import Weights
+from midfill.inference.fillers.diffusion_gemma import CACHE_BYTES, MOST_CONTEXT
+from midfill.inference.models.diffusion_gemma.loading import FOR_THE_TASK
+from midfill.inference.models.diffusion_gemma.model import ENCODE_CHUNK
+from midfill.inference.models.diffusion_gemma.static_context import ROOM_STEP as STATIC_STEP
+from midfill.inference.models.options import Options, Weights
 from midfill.inference.models.quantised.memory import unpacking_bytes, weight_bytes
 from midfill.inference.models.quantised.quantise import is_quantised, quantise
+from midfill.inference.uniform.length_search import MOST_LOGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +43,12 @@ CARDS = (8, 12, 16, 18, 24, 32, 48, 80)
 BESIDE = 1.5 * GIB
 """What the driver, a context of some thousand tokens and the values of a step take; a guess."""
 
+DRIVER = 0.5 * GIB
+"""What the driver and the libraries take of it; a guess, too."""
+
+LOGITS_AT_ONCE = 6
+"""How many copies of a canvas's logits there are at once in a step, at most; counted on the CPU."""
+
 KINDS = (Weights.BFLOAT16, Weights.INT8, Weights.INT4)
 
 
@@ -46,6 +57,7 @@ def diffusion_gemma() -> nn.Module:
     config = DiffusionGemmaConfig(
         canvas_length=256,
         text_config={
+            "dtype": "bfloat16",
             "vocab_size": 262144,
             "hidden_size": 2816,
             "intermediate_size": 2112,
@@ -132,6 +144,27 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+def beside_diffusion_gemma(model: nn.Module) -> float:
+    """Bytes beside the weights with the usual options, all windows full.
+
+    The store of contexts, the copy of one that captured steps read, the driver, and the larger of
+    what a chunk of the context and what a step takes while it is computed.
+
+    Args:
+        model: in full.
+    """
+    config, usual = model.config.get_text_config(), Options()
+    tokens = usual.prefix_tokens + usual.suffix_tokens + MOST_CONTEXT + FOR_THE_TASK
+    copied = encoding = 0
+    for layer, kind in zip(model.model.decoder.layers, config.layer_types, strict=True):
+        seen = min(tokens, config.sliding_window) if kind == "sliding_attention" else tokens
+        each = 2 * layer.self_attn.k_proj.out_features * config.dtype.itemsize
+        copied += -(-seen // STATIC_STEP) * STATIC_STEP * each
+        encoding += (seen + ENCODE_CHUNK) * each
+    step = LOGITS_AT_ONCE * max(usual.canvas * config.vocab_size, MOST_LOGITS) * 4
+    return CACHE_BYTES + copied + DRIVER + max(encoding, step)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What a model takes.
@@ -141,17 +174,19 @@ class Memory:
         kind: what its weights are held as.
         weights: bytes of all of them.
         unpacked: bytes of the largest layer in full, while a quantised one is used.
+        beside: bytes of all that is no weights.
     """
 
     model: str
     kind: Weights
     weights: int
     unpacked: int
+    beside: float = BESIDE
 
     @property
     def total(self) -> float:
         """Bytes, with what is needed beside the weights."""
-        return self.weights + self.unpacked + BESIDE
+        return self.weights + self.unpacked + self.beside
 
     def fits(self, card: int) -> bool:
         """Whether a card with that many GiB holds it."""
@@ -173,8 +208,9 @@ def memory(name: str, kind: Weights) -> Memory:
     """Add up what a model takes with one kind of weights."""
     model = on_meta(MODELS[name])
     unpacked = unpacking_bytes(model, torch.bfloat16) if is_quantised(kind) else 0
+    beside = beside_diffusion_gemma(model) if MODELS[name] is diffusion_gemma else BESIDE
     quantise(model, kind, META)
-    return Memory(name, kind, weight_bytes(model), unpacked)
+    return Memory(name, kind, weight_bytes(model), unpacked, beside)
 
 
 def table(rows: list[Memory]) -> str:

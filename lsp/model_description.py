@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from midfill.inference.text.printable import printable
 from midfill.lsp.model_list_view import fits_of, size
 
 if TYPE_CHECKING:
@@ -108,4 +107,4 @@ def _memory(row: ModelRow) -> Lines:
 
 def print_lines(lines: Sequence[tuple[str, str]]) -> None:
     for label, value in lines:
-        print(printable(f"{label:<12}  {value}").rstrip())
+        print(f"{label:<12}  {value}".rstrip())

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import torch
 
-from midfill.inference.errors import Cancelled, WeightsCorrupt
+from midfill.inference.errors import WeightsCorrupt
+from midfill.inference.fillers.answered_prompt import AnsweredPrompt
 from midfill.inference.fillers.attempts import attempts, shown_if
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
-from midfill.inference.fillers.hole_text import HoleText, hole_text
+from midfill.inference.fillers.hole_text import hole_text
+from midfill.inference.fillers.pinned_canvas import PinnedCanvas
+from midfill.inference.fillers.uniform_attempt import Asked, LaidOut
 from midfill.inference.in_place.edges import Edges, cut_at_edges
-from midfill.inference.models.diffusion_gemma.answer import Form, read_answer, tokens_spelling
+from midfill.inference.models.diffusion_gemma.answer import tokens_spelling
 from midfill.inference.models.diffusion_gemma.context import ContextStore
-from midfill.inference.models.diffusion_gemma.loading import FOR_THE_TASK, load_model
+from midfill.inference.models.diffusion_gemma.loading import (
+    FOR_THE_TASK,
+    load_model,
+    read_model_config,
+)
 from midfill.inference.models.diffusion_gemma.markers import Markers
 from midfill.inference.models.diffusion_gemma.prompt import (
     PINNED_SHARE,
-    Prompt,
     Windows,
     build_prompt,
     shown_prompt,
@@ -32,22 +38,19 @@ from midfill.inference.models.options import (
     need_same_weights,
     with_smaller_canvas,
 )
-from midfill.inference.stopping import Surroundings, find_end
+from midfill.inference.stopping import Surroundings
 from midfill.inference.uniform.bans import Bans
-from midfill.inference.uniform.canvas import UniformCanvas
-from midfill.inference.uniform.denoising import denoise
-from midfill.inference.uniform.length_search import search_length
-from midfill.inference.uniform.row_progress import RowProgress
-from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
+from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
+    from transformers import DiffusionGemmaConfig
 
     from midfill.inference.fillers.filler import Run
-    from midfill.inference.models.diffusion_gemma.context import EncodedContext
+    from midfill.inference.fillers.uniform_attempt import WayToFill, Written
     from midfill.inference.models.diffusion_gemma.loading import LoadedNetwork
     from midfill.inference.models.options import Options
     from midfill.inference.models.reference import ModelReference
@@ -56,7 +59,10 @@ if TYPE_CHECKING:
     from midfill.inference.wire_prompt import ShownPrompt
 
 CACHE_BYTES = 2**30
-"""What the contexts of all documents may hold; about 330 MB each with full windows in bfloat16."""
+"""What the contexts of all documents may hold, that of the request under way included.
+
+With the default windows full, one is 526 MiB of keys and values in bfloat16, in buffers of 550 MiB.
+"""
 
 MOST_CONTEXT = 1024
 """Tokens of other files at most."""
@@ -74,12 +80,8 @@ def open_diffusion_gemma(
     refuse_useless(options)
     tokenizer = HubTokenizer(folder)
     markers = Markers.of(tokenizer, folder)
+    _refuse_other_tokenizer(tokenizer, markers, read_model_config(folder), folder)
     loaded = load_model(folder, options, device, listener)
-    if any(tokenizer.vocabulary_bytes[loaded.model.vocabulary :]):
-        raise WeightsCorrupt(
-            f"the tokenizer in {folder} has {tokenizer.size} tokens, but the model only "
-            f"{loaded.model.vocabulary}; they are not of the same model"
-        )
     return DiffusionGemmaFiller(loaded, tokenizer, markers, options, reference.name)
 
 
@@ -132,6 +134,7 @@ class DiffusionGemmaFiller:
 
     def forget(self) -> None:
         self.contexts.clear()
+        self._model.forget()
 
     def shrink(self) -> bool:
         smaller = with_smaller_canvas(self._options)
@@ -155,11 +158,13 @@ class DiffusionGemmaFiller:
         context = self.contexts.take(tokens, self._model.new_context)
         hits = len(context)
         middles: list[Middle] = []
+        asked = Asked(laid_out, context, run)
         try:
-            self._model.encode(tokens[hits:], context, lambda: _go_on(run))
+            self._model.encode(tokens[hits:], context, asked.go_on)
+            way = self._way(asked)
             for temperature, seed in attempts(request):
-                attempt = _Attempt(laid_out, context, run, self._rule_at(temperature), seed)
-                written = yield from shown_if(self._written(attempt), not middles)
+                attempt = way.write(self._rule_at(temperature), seed)
+                written = yield from shown_if(attempt, not middles)
                 context.crop(len(tokens))
                 middle = self._finished(written, laid_out)
                 if not middles or is_new(middle, middles):
@@ -172,108 +177,28 @@ class DiffusionGemmaFiller:
         figures = CacheFigures(hit_tokens=hits, new_tokens=len(tokens) - hits)
         yield final_of(middles, laid_out.text, self._name, run.watch, figures)
 
-    def _written(self, attempt: _Attempt) -> Generator[Draft, None, _Written]:
+    def _way(self, asked: Asked) -> WayToFill:
+        laid_out = asked.laid_out
         if self._view is SuffixView.PROMPT:
-            return self._answered(attempt)
-        return self._led_up(attempt)
-
-    def _led_up(self, attempt: _Attempt) -> Generator[Draft, None, _Written]:
-        """Fill one canvas that ends with pinned text; every free slot is part of the middle."""
-        laid_out, run = attempt.laid_out, attempt.run
-        pinned = laid_out.prompt.pinned
-        model, bans = self._model.behind(attempt.context), self._bans(laid_out.edges)
-        length = max(
-            laid_out.edges.slots,
-            min(self._options.canvas - len(pinned), laid_out.request.limits.tokens),
-        )
-        passes = 0
-        if self._options.length is not Length.FIXED:
-            found = search_length(model, pinned, length, self._generator(attempt.seed), bans)
-            length, passes = found.length, found.passes
-            _go_on(run)
-        canvas = UniformCanvas.before([length], pinned, self._model.device)
-        progress = RowProgress()
-        stop = Stop.FILLED
-        generators = [self._generator(attempt.seed)]
-        for step in denoise(model, canvas, attempt.rule, generators, bans):
-            progress.take(step, length)
-            run.watch.note_step()
-            _go_on(run)
-            yield self._draft(
-                laid_out,
-                self._inside(laid_out.edges, progress.settled),
-                self._inside(laid_out.edges, progress.best),
-                progress.unsettled,
-                passes + step.number,
+            return AnsweredPrompt(
+                self._model,
+                self._tokenizer,
+                self._markers,
+                asked,
+                self._answer_bans(),
+                self._options.canvas,
             )
-            if monotonic() >= run.deadline and not bool(step.done.all()):
-                stop = Stop.DEADLINE
-                break
-        return _Written(
-            progress.best,
-            self._inside(laid_out.edges, progress.best),
-            stop,
-            tokens=length,
-            steps=passes + progress.steps,
-            log_probabilities=progress.log_probabilities,
+        room = self._options.canvas - len(laid_out.prompt.pinned)
+        return PinnedCanvas(
+            self._model,
+            self._tokenizer,
+            asked,
+            self._bans(laid_out.edges),
+            max(laid_out.edges.slots, min(room, laid_out.request.limits.tokens)),
+            searching=self._options.length is not Length.FIXED,
         )
 
-    def _answered(self, attempt: _Attempt) -> Generator[Draft, None, _Written]:
-        """Fill canvas after canvas with an answer, until it ends or says enough."""
-        laid_out, run, request = attempt.laid_out, attempt.run, attempt.laid_out.request
-        tokenizer, markers, width = self._tokenizer, self._markers, self._options.canvas
-        canvas = UniformCanvas.blank(width, self._model.device)
-        generators = [self._generator(attempt.seed)]
-        ids: list[int] = []
-        log_probabilities: list[float] = []
-        passes = 0
-        stop: Stop | None = None
-        while True:
-            progress = RowProgress()
-            model = self._model.behind(attempt.context)
-            for step in denoise(model, canvas, attempt.rule, generators, self._answer_bans()):
-                progress.take(step, width)
-                run.watch.note_step()
-                _go_on(run)
-                yield self._draft(
-                    laid_out,
-                    read_answer(tokenizer, markers, [*ids, *progress.settled]).text,
-                    read_answer(tokenizer, markers, [*ids, *progress.best]).text,
-                    progress.unsettled,
-                    passes + step.number,
-                )
-                if monotonic() >= run.deadline and not bool(step.done.all()):
-                    stop = Stop.DEADLINE
-                    break
-            passes += progress.steps
-            ids += progress.best
-            log_probabilities += progress.log_probabilities
-            answer = read_answer(tokenizer, markers, ids)
-            text = answer.text
-            if answer.form is Form.REFUSED:
-                text, stop = "", stop or Stop.REFUSED
-            elif answer.form is Form.FINISHED:
-                stop = stop or Stop.END_TOKEN
-            if answer.tokens > request.limits.tokens and text:
-                text = tokenizer.decode(ids[: request.limits.tokens])
-                stop = Stop.TOKEN_LIMIT
-            if stop is None and find_end(text, laid_out.around, request.hole.extent):
-                stop = Stop.FILLED
-            room = self._model.positions - len(attempt.context) - width
-            if stop is None and (len(ids) >= request.limits.tokens or room < width):
-                stop = Stop.TOKEN_LIMIT
-            if stop is not None:
-                return _Written(
-                    ids,
-                    text,
-                    stop,
-                    tokens=min(answer.tokens, request.limits.tokens),
-                    steps=passes,
-                    log_probabilities=log_probabilities,
-                )
-            self._model.encode(progress.best, attempt.context, lambda: _go_on(run))
-
-    def _finished(self, written: _Written, laid_out: _LaidOut) -> Middle:
+    def _finished(self, written: Written, laid_out: LaidOut) -> Middle:
         """Cut at its end; of its tokens' probabilities, those of what is left and of one more."""
         middle = finished(
             Middle(written.text, written.stop, written.tokens, written.steps),
@@ -284,21 +209,7 @@ class DiffusionGemmaFiller:
         used = tokens_spelling(self._tokenizer, written.ids, spelled) + 1
         return replace(middle, log_probabilities=tuple(written.log_probabilities[:used]))
 
-    def _draft(
-        self, laid_out: _LaidOut, settled: str, whole: str, unsettled: int, step: int
-    ) -> Draft:
-        """What the canvas says now, up to where the middle would end."""
-        if ending := find_end(whole, laid_out.around, laid_out.request.hole.extent):
-            whole = whole[: ending.at]
-        text = settled if whole.startswith(settled) else whole
-        return Draft(text=text, guess=whole[len(text) :], masked=unsettled, step=step)
-
-    def _inside(self, edges: Edges, ids: Sequence[int]) -> str:
-        """What the slots say behind the word that the hole begins in."""
-        inside = edges.inside(b"".join(map(self._tokenizer.token_bytes, ids)))
-        return "" if inside is None else inside.decode(errors="ignore")
-
-    def _lay_out(self, request: InfillRequest) -> _LaidOut:
+    def _lay_out(self, request: InfillRequest) -> LaidOut:
         text = hole_text(request)
         options, prefix, edges = self._options, text.prefix, Edges()
         if self._view is not SuffixView.PROMPT:
@@ -321,7 +232,7 @@ class DiffusionGemmaFiller:
             options.canvas // PINNED_SHARE,
         )
         around = Surroundings.of(text.prefix, text.suffix, request.hole.extent, text.replaced)
-        return _LaidOut(request, text, around, prompt, edges)
+        return LaidOut(request, text, around, prompt, edges)
 
     def _bans(self, edges: Edges) -> Bans:
         """In a canvas that is all middle nothing but text may be written."""
@@ -344,58 +255,14 @@ class DiffusionGemmaFiller:
         schedule = self._rule.temperature.beginning_at(temperature)
         return replace(self._rule, temperature=schedule, greedy=False)
 
-    def _generator(self, seed: int) -> torch.Generator:
-        return torch.Generator(self._model.device).manual_seed(seed)
 
-
-@dataclass(frozen=True, slots=True)
-class _LaidOut:
-    """A request's text, the prompt that is made of it, and the word that its hole begins in."""
-
-    request: InfillRequest
-    text: HoleText
-    around: Surroundings
-    prompt: Prompt
-    edges: Edges
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One way to fill a hole whose context is encoded."""
-
-    laid_out: _LaidOut
-    context: EncodedContext
-    run: Run
-    rule: DenoisingRule
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What an attempt wrote.
-
-    Attributes:
-        ids: of all slots, whether they are part of the middle or not.
-        text: the middle, not cut yet.
-        stop: why it ended.
-        tokens: of the middle.
-        steps: forward passes.
-        log_probabilities: of ``ids``.
-    """
-
-    ids: Sequence[int]
-    text: str
-    stop: Stop
-    tokens: int
-    steps: int
-    log_probabilities: Sequence[float]
-
-
-def _go_on(run: Run) -> None:
-    """Asked between steps.
-
-    Raises:
-        Cancelled: nobody wants the fill any more.
-    """
-    if run.cancelled():
-        raise Cancelled("the request was cancelled")
+def _refuse_other_tokenizer(
+    tokenizer: HubTokenizer, markers: Markers, config: DiffusionGemmaConfig, folder: Path
+) -> None:
+    """Raises `WeightsCorrupt` unless the model knows all tokens that may stand in a prompt."""
+    vocabulary: int = config.get_text_config().vocab_size
+    if any(tokenizer.vocabulary_bytes[vocabulary:]) or max(markers.names) >= vocabulary:
+        raise WeightsCorrupt(
+            f"the tokenizer in {folder} has {tokenizer.size} tokens, but the model only "
+            f"{vocabulary}; they are not of the same model"
+        )

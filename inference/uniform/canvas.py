@@ -21,11 +21,17 @@ class UniformCanvas:
         pinned: (rows, width) long, what pinned slots hold; 0 elsewhere.
         free: (rows, width) bool, the slots to be written.
         present: (rows, width) bool, the slots that are no padding.
+        free_at: (free slots of all rows,) long, where they are, counted through all rows.
+        free_counts: free slots of each row.
+        known: pinned slots of each row.
     """
 
     pinned: Tensor
     free: Tensor
     present: Tensor
+    free_at: Tensor
+    free_counts: tuple[int, ...]
+    known: int
 
     @classmethod
     def blank(cls, width: int, device: torch.device) -> UniformCanvas:
@@ -50,8 +56,11 @@ class UniformCanvas:
         present = slots < starts + len(known)
         ids = torch.tensor(list(known), dtype=torch.long, device=device)
         pinned = torch.zeros(len(lengths), width, dtype=torch.long, device=device)
-        pinned[present & ~free] = ids.repeat(len(lengths))
-        return cls(pinned, free, present)
+        pinned.masked_scatter_(present & ~free, ids.repeat(len(lengths)))
+        # Worked out here, where the lengths are known: asking a GPU for it would wait for it.
+        at = [row * width + slot for row, length in enumerate(lengths) for slot in range(length)]
+        free_at = torch.tensor(at, dtype=torch.long, device=device)
+        return cls(pinned, free, present, free_at, tuple(lengths), len(known))
 
     @property
     def rows(self) -> int:
@@ -63,13 +72,18 @@ class UniformCanvas:
 
     @property
     def is_padded(self) -> bool:
-        return not bool(self.present.all())
+        return len(set(self.free_counts)) > 1
 
-    @property
-    def free_counts(self) -> list[int]:
-        """Free slots of each row."""
-        counts: list[int] = self.free.sum(-1).tolist()
-        return counts
+    def of_free(self, values: Tensor) -> Tensor:
+        """What free slots have of the values of all slots.
+
+        Args:
+            values: (rows, width, …).
+
+        Returns:
+            (free slots of all rows, …), row by row.
+        """
+        return values.flatten(0, 1).index_select(0, self.free_at)
 
     def filled(self, free: Tensor) -> Tensor:
         """All slots' tokens, given those of the free ones.

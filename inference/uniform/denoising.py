@@ -100,23 +100,21 @@ def denoise(
     belief: Tensor | None = None
     for number in range(1, rule.steps + 1):
         raw = model.predict(canvas, ids, belief)
+        total = raw.logsumexp(-1)
         allowed = raw if bans is None else bans.apply(raw, counts)
         logits = allowed / rule.temperature.at(rule.steps + 1 - number, rule.steps)
         best = logits.argmax(-1)
+        log_probability = allowed.gather(-1, best[:, None])[:, 0] - total
+        del raw, allowed  # a vocabulary for each slot is much
         sampled = best if rule.greedy else _sampled(logits, counts, generators)
-        accepted = _accepted(rule.sampler, ids[canvas.free], sampled, logits, counts)
+        accepted = _accepted(rule.sampler, canvas.of_free(ids), sampled, logits, counts)
         noise = _noise(model, canvas, generators)
-        now = _Predicted(
-            held=torch.where(accepted, sampled, noise),
-            best=best,
-            log_probability=raw.gather(-1, best[:, None])[:, 0] - raw.logsumexp(-1),
-            entropy=entropies(logits),
-            logits=logits,
-        )
-        if last is not None and bool(done.any()):
-            settled = done.to(canvas.free.device)[:, None].expand_as(canvas.free)[canvas.free]
-            now = now.except_where(settled, last)
-        done = done | stopping(torch.split(now.best, counts), torch.split(now.entropy, counts))
+        held = torch.where(accepted, sampled, noise)
+        now = _Predicted(held, best, log_probability, entropies(logits))
+        settled = done.to(canvas.free.device) if bool(done.any()) else None
+        if last is not None and settled is not None:
+            now = now.except_where(canvas.of_free(settled[:, None].expand_as(canvas.free)), last)
+        done = done | stopping(_by_row(now.best, counts), _by_row(now.entropy, counts))
         ids = canvas.filled(now.held)
         yield Step(
             number=number,
@@ -127,9 +125,12 @@ def denoise(
             entropy=_spread(canvas, now.entropy),
             done=done,
         )
-        if bool(done.all()):
+        if number == rule.steps or bool(done.all()):
             return
-        belief, last = model.believe(canvas, now.logits), now
+        believed = model.believe(canvas, logits)
+        if belief is not None and settled is not None:
+            believed = _where_rows(settled, belief, believed)
+        belief, last = believed, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,6 @@ class _Predicted:
     best: Tensor
     log_probability: Tensor
     entropy: Tensor
-    logits: Tensor
 
     def except_where(self, settled: Tensor, last: _Predicted) -> _Predicted:
         """The same, but as in the step before where slots are ``settled``, (free slots,) bool."""
@@ -149,24 +149,27 @@ class _Predicted:
             torch.where(settled, last.best, self.best),
             torch.where(settled, last.log_probability, self.log_probability),
             torch.where(settled, last.entropy, self.entropy),
-            torch.where(settled[:, None], last.logits, self.logits),
         )
+
+
+def _where_rows(rows: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """(rows, …), from ``one`` where ``rows``, (rows,) bool, says so."""
+    return torch.where(rows.view(-1, *[1] * (one.dim() - 1)), one, other)
 
 
 def _noise(model: CanvasModel, canvas: UniformCanvas, generators: Sequence[Generator]) -> Tensor:
     """(free slots,) long, uniform over the vocabulary; drawn for pinned slots, too."""
-    drawn = canvas.pinned.clone()
-    for row, (present, generator) in enumerate(zip(canvas.present, generators, strict=True)):
-        slots = int(present.sum())
-        drawn[row, :slots] = torch.randint(
-            model.vocabulary, (slots,), generator=generator, device=model.device
-        )
-    return drawn[canvas.free]
+    drawn = []
+    for count, generator in zip(canvas.free_counts, generators, strict=True):
+        slots = (count + canvas.known,)
+        noise = torch.randint(model.vocabulary, slots, generator=generator, device=model.device)
+        drawn.append(noise[:count])
+    return torch.cat(drawn)
 
 
-def _sampled(logits: Tensor, counts: list[int], generators: Sequence[Generator]) -> Tensor:
+def _sampled(logits: Tensor, counts: Sequence[int], generators: Sequence[Generator]) -> Tensor:
     """(free slots,) long, a token of each slot's distribution."""
-    probabilities = torch.split(logits.softmax(-1), counts)
+    probabilities = _by_row(logits.softmax(-1), counts)
     return torch.cat(
         [
             torch.multinomial(row, 1, generator=generator)[:, 0]
@@ -176,17 +179,22 @@ def _sampled(logits: Tensor, counts: list[int], generators: Sequence[Generator])
 
 
 def _accepted(
-    sampler: Sampler, held: Tensor, sampled: Tensor, logits: Tensor, counts: list[int]
+    sampler: Sampler, held: Tensor, sampled: Tensor, logits: Tensor, counts: Sequence[int]
 ) -> Tensor:
     """(free slots,) bool; each row has the sampler's whole budget."""
     slots = (held, sampled, logits)
-    rows = zip(*(torch.split(values, counts) for values in slots), strict=True)
+    rows = zip(*(_by_row(values, counts) for values in slots), strict=True)
     return torch.cat(
         [
             sampler(SlotPredictions(before, chosen, row, torch.ones_like(chosen, dtype=torch.bool)))
             for before, chosen, row in rows
         ]
     )
+
+
+def _by_row(values: Tensor, counts: Sequence[int]) -> tuple[Tensor, ...]:
+    """(free slots of all rows, …) as each row's."""
+    return torch.split(values, list(counts))
 
 
 def _spread(canvas: UniformCanvas, values: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ not been fitted again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -21,12 +22,11 @@ from midfill.inference.length_bias import LengthBias
 from midfill.inference.uniform.canvas import UniformCanvas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Generator, Tensor
 
     from midfill.inference.uniform.bans import Bans
-    from midfill.inference.uniform.interface import CanvasModel
 
 DRAWS = 3
 """Of noise, for each length."""
@@ -34,9 +34,40 @@ DRAWS = 3
 EACH_UP_TO = 32
 """Shorter lengths are all tried at once; of longer ones, some, and then those around the best."""
 
+MOST_SLOTS = 2048
+"""In one pass, padding included, unless a single length has more."""
+
+MOST_LOGITS = 2**24
+"""At once, unless a single length has more: 64 MiB, of which one figure a slot is kept."""
 
 USUAL = LengthBias()
 """With the published constants."""
+
+
+class SearchedModel(Protocol):
+    """What the search needs of a model; see `midfill.inference.uniform.interface.CanvasModel`."""
+
+    @property
+    def vocabulary(self) -> int: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def predict_in_parts(
+        self, canvas: UniformCanvas, ids: Tensor, parts: Sequence[int]
+    ) -> Iterator[Tensor]:
+        """Predict the free slots of a canvas in its first step, a part of them after the other.
+
+        Args:
+            canvas: which slots are free, pinned and padding.
+            ids: (rows, width) long, what the slots hold.
+            parts: how many free slots each part has; together all of them, row by row.
+
+        Yields:
+            (slots of the part, vocab) float32, unnormalised; no longer needed when the next is
+            asked for.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +84,17 @@ class FoundLength:
 
 
 def search_length(
-    model: CanvasModel,
+    model: SearchedModel,
     known: Sequence[int],
     most: int,
     generator: Generator,
     bans: Bans | None = None,
     usual: Callable[[int], float] = USUAL,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> FoundLength:
     """The number of free slots whose first-step confidence is highest for its length.
 
-    Two rounds, each with all its lengths in one batch: the first over the whole range, the second
-    over the lengths next to the best.
+    Two rounds: the first over the whole range, the second over the lengths next to the best.
 
     Args:
         model: sees the canvas behind its context.
@@ -72,15 +103,25 @@ def search_length(
         generator: of the noise, on the model's device.
         bans: what free slots may not become.
         usual: the confidence that is usual for a length.
+        go_on: asked before each pass; where there is no time for it, the best length so far is
+            taken, 1 if none has been tried. May raise.
     """
     noise = torch.randint(model.vocabulary, (DRAWS, most), generator=generator, device=model.device)
     scores: dict[int, float] = {}
     best, passes, lengths = 1, 0, coarse_lengths(most)
     while lengths:
-        found = first_step_confidences(model, known, lengths, noise, bans)
-        scores |= {n: found[n] / usual(n) for n in lengths}
-        best = max(scores, key=lambda n: (scores[n], -n))
-        passes += DRAWS
+        for batch in batches_of(lengths, len(known)):
+            found = [
+                first_step_confidences(model, known, batch, draw, bans)
+                for draw in takewhile(lambda _: go_on(), noise)
+            ]
+            passes += len(found)
+            if found:
+                means = torch.stack(found).mean(0).tolist()
+                scores |= {n: mean / usual(n) for n, mean in zip(batch, means, strict=True)}
+                best = max(scores, key=lambda n: (scores[n], -n))
+            if len(found) < DRAWS:
+                return FoundLength(best, passes)
         lengths = _between_neighbours(best, scores)
     return FoundLength(best, passes)
 
@@ -94,37 +135,60 @@ def coarse_lengths(most: int) -> list[int]:
     return lengths
 
 
+def batches_of(lengths: Sequence[int], known: int) -> list[list[int]]:
+    """Lengths that are tried in one pass each.
+
+    Args:
+        lengths: rising.
+        known: tokens pinned behind each.
+    """
+    batches: list[list[int]] = []
+    for length in lengths:
+        if not batches or (len(batches[-1]) + 1) * (length + known) > MOST_SLOTS:
+            batches.append([])
+        batches[-1].append(length)
+    return batches
+
+
 def first_step_confidences(
-    model: CanvasModel,
+    model: SearchedModel,
     known: Sequence[int],
     lengths: Sequence[int],
     noise: Tensor,
     bans: Bans | None = None,
-) -> dict[int, float]:
-    """For each length, the mean over free slots and draws of the most probable token's probability.
+) -> Tensor:
+    """(lengths,) float32, the mean over free slots of the most probable token's probability.
 
-    All lengths of a draw begin with the same noise, so that they differ in their length and not in
-    their luck.
+    All lengths begin with the same noise, so that they differ in their length and not in their
+    luck.
 
     Args:
         model: sees the canvas behind its context.
         known: tokens right behind the hole.
-        lengths: to be tried, in one batch.
-        noise: (draws, slots) long, as many slots as the longest length has at least.
+        lengths: to be tried, in one pass.
+        noise: (slots,) long, as many as the longest length has at least.
         bans: what free slots may not become.
     """
     canvas = UniformCanvas.before(lengths, known, model.device)
-    counts = canvas.free_counts
-    totals = [0.0] * len(lengths)
-    for draw in noise:
-        ids = canvas.filled(torch.cat([draw[:n] for n in lengths]))
-        logits = model.predict(canvas, ids, None)
-        if bans is not None:
-            logits = bans.apply(logits, counts)
-        surest = (logits.amax(-1) - logits.logsumexp(-1)).exp()
-        for row, confidences in enumerate(torch.split(surest, counts)):
-            totals[row] += float(confidences.mean())
-    return {n: total / len(noise) for n, total in zip(lengths, totals, strict=True)}
+    ids = canvas.filled(torch.cat([noise[:n] for n in lengths]))
+    parts = _parts_of(lengths, MOST_LOGITS // model.vocabulary)
+    predicted = model.predict_in_parts(canvas, ids, [sum(part) for part in parts])
+    means: list[Tensor] = []
+    for part, logits in zip(parts, predicted, strict=True):
+        allowed = logits if bans is None else bans.apply(logits, part)
+        surest = (allowed.amax(-1) - allowed.logsumexp(-1)).exp()
+        means += [row.mean() for row in torch.split(surest, part)]
+    return torch.stack(means)
+
+
+def _parts_of(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Runs of lengths, each with no more slots in all than ``most``, but at least one length."""
+    parts: list[list[int]] = []
+    for length in lengths:
+        if not parts or sum(parts[-1]) + length > most:
+            parts.append([])
+        parts[-1].append(length)
+    return parts
 
 
 def _between_neighbours(best: int, tried: dict[int, float]) -> list[int]:

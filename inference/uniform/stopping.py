@@ -44,17 +44,23 @@ class StableAndConfident:
         Returns:
             (rows,) bool on the CPU, whether a row is done. A row without free slots is.
         """
-        if not self._last:
-            self._unchanged = [0] * len(best)
-        else:
+        sure = [row.mean() < self.confidence for row in entropy]
+        same = [(now == before).all() for now, before in zip(best, self._last, strict=False)]
+        # Both at once: each look at a GPU's memory waits for all that was asked of it.
+        flags = torch.stack([*sure, *same]).tolist()
+        if same:
             self._unchanged = [
-                unchanged + 1 if torch.equal(now, before) else 0
-                for unchanged, now, before in zip(self._unchanged, best, self._last, strict=True)
+                unchanged + 1 if unchanging else 0
+                for unchanged, unchanging in zip(self._unchanged, flags[len(sure) :], strict=True)
             ]
+        else:
+            self._unchanged = [0] * len(best)
         self._last = list(best)
         return torch.tensor(
             [
-                not len(row) or (unchanged >= self.stability and bool(row.mean() < self.confidence))
-                for unchanged, row in zip(self._unchanged, entropy, strict=True)
+                not len(row) or (unchanged >= self.stability and confident)
+                for unchanged, row, confident in zip(
+                    self._unchanged, entropy, flags[: len(sure)], strict=True
+                )
             ]
         )

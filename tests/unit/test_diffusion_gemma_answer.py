@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_diffusion_gemma import tiny_tokenizer_json
 
-from midfill.inference.models.diffusion_gemma.answer import Form, read_answer
+from midfill.inference.models.diffusion_gemma.answer import Form, fences_are_text, read_answer
 from midfill.inference.models.diffusion_gemma.markers import Markers
 from midfill.inference.models.hub_tokenizer import HubTokenizer
 
@@ -45,7 +45,11 @@ CASES = {
     "<pad>": (Form.REFUSED, ""),
     "return x</middle> I hope it helps<turn|>": (Form.REFUSED, "return x"),
     "return x</middle>```": (Form.REFUSED, "return x"),
-    "<middle>return x</middle><turn|>": (Form.REFUSED, "<middle>return x"),
+    "<middle>return x</middle><turn|>": (Form.REFUSED, ""),
+    "```python\nreturn x\n```</middle><turn|>": (Form.REFUSED, ""),
+    "\n ~~~\nreturn x": (Form.REFUSED, ""),
+    "x = 1\n# ```\n": (Form.UNFINISHED, "x = 1\n# ```\n"),
+    "``": (Form.UNFINISHED, "``"),
     "return<|channel>thought": (Form.REFUSED, "return"),
     "return<|image>x</middle><turn|>": (Form.REFUSED, "return"),
 }
@@ -72,13 +76,37 @@ def test_an_answer_is_read_strictly(
     assert (answer.form, answer.text) == expected
 
 
+@pytest.mark.parametrize(
+    ("prefix", "language", "may"),
+    [
+        ("", "python", False),
+        ("x = 1\n", "", False),
+        ("# Title\n", "markdown", True),
+        ("```python\nx = 1\n", "", True),
+        ("```python\nx = 1\n```\n", "", False),
+        ("/// ```\n/// x\n", "rust", True),
+        ("x = '```'\n", "python", False),
+    ],
+)
+def test_a_fence_is_text_where_the_file_has_fences(prefix: str, language: str, may: bool) -> None:
+    assert fences_are_text(prefix, language) is may
+
+
+def test_where_fences_are_text_an_answer_may_begin_with_one(
+    tokenizer: HubTokenizer, markers: Markers
+) -> None:
+    ids = ids_of(tokenizer, "```\n</middle><turn|>")
+    answer = read_answer(tokenizer, markers, ids, fences=True)
+    assert (answer.form, answer.text) == (Form.FINISHED, "```\n")
+
+
 @given(text=st.text().filter(lambda text: text.isprintable() or "\n" in text))
 def test_whatever_text_is_written_between_the_tags_comes_back(
     tokenizer: HubTokenizer, markers: Markers, text: str
 ) -> None:
     ids = tokenizer.encode(text)
     answer = read_answer(
-        tokenizer, markers, [*ids, *tokenizer.encode("</middle>"), markers.turn_end]
+        tokenizer, markers, [*ids, *tokenizer.encode("</middle>"), markers.turn_end], fences=True
     )
     assert answer.form is Form.FINISHED
     assert answer.text == text

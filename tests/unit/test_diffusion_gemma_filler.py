@@ -15,14 +15,17 @@ from tiny_diffusion_gemma import VOCABULARY, write_tiny
 from torch import nn
 
 from midfill.inference.errors import Cancelled, InvalidText
+from midfill.inference.fillers import answered_prompt, diffusion_gemma, pinned_canvas
 from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller, open_diffusion_gemma
 from midfill.inference.fillers.filler import Run
+from midfill.inference.models.diffusion_gemma.context import ContextStore, room_for
 from midfill.inference.models.diffusion_gemma.loading import LoadedNetwork
-from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
+from midfill.inference.models.diffusion_gemma.model import CanvasBehind, DiffusionGemma
 from midfill.inference.models.options import Length, Options, SuffixView, Weights
 from midfill.inference.models.reference import ModelReference, Place
 from midfill.inference.progress import nobody_listens
 from midfill.inference.stopwatch import Stopwatch
+from midfill.inference.uniform.length_search import DRAWS
 from midfill.inference.wire import (
     ContextFile,
     Draft,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from midfill.inference.models.diffusion_gemma.context import EncodedContext
+    from midfill.inference.uniform.canvas import UniformCanvas
 
 CPU = torch.device("cpu")
 PREFIX = "import value\n\ndef total(self):\n    return "
@@ -65,7 +69,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemmaFiller:
 @pytest.fixture
 def fillers(opened: DiffusionGemmaFiller) -> Callable[..., DiffusionGemmaFiller]:
     def filler(view: SuffixView, **options: object) -> DiffusionGemmaFiller:
-        fields = {"canvas": 32, "steps": 4, "suffix": view, **options}
+        fields = {
+            "canvas": 32,
+            "steps": 4,
+            "suffix": view,
+            "weights": Weights.FLOAT32,
+            **options,
+        }
         return opened.with_options(Options.model_validate(fields))
 
     return filler
@@ -97,6 +107,7 @@ class Script(nn.Module):
 
     Attributes:
         written: where in the script the canvas begins.
+        known: tokens of the script that it is sure of; behind them it knows nothing.
     """
 
     def __init__(self, tokens: Sequence[int], filler: int) -> None:
@@ -104,12 +115,14 @@ class Script(nn.Module):
         self.tokens = list(tokens)
         self.filler = filler
         self.written = 0
+        self.known = 1000
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         slots = range(self.written, self.written + len(states))
         wanted = [self.tokens[i] if i < len(self.tokens) else self.filler for i in slots]
         logits = torch.zeros(len(states), VOCABULARY)
-        logits[torch.arange(len(states)), wanted] = 1000.0
+        sure = [1000.0 if i < self.known else 0.0 for i in slots]
+        logits[torch.arange(len(states)), wanted] = torch.tensor(sure)
         return logits
 
 
@@ -260,6 +273,161 @@ def test_at_the_deadline_the_state_so_far_is_sent(
     assert final.alternatives == ()
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[Draft], Final]]:
+    """Fills of which the deadline passes when so many drafts have been sent."""
+
+    def fill(
+        filler: DiffusionGemmaFiller, asked: InfillRequest, drafts: int
+    ) -> tuple[list[Draft], Final]:
+        sent: list[Draft | Final] = []
+        for module in (answered_prompt, diffusion_gemma, pinned_canvas):
+            monkeypatch.setattr(module, "monotonic", lambda: float(len(sent) >= drafts))
+        for event in filler.fill(asked, a_run(deadline=1.0)):
+            sent.append(event)
+            if len(sent) == drafts:
+                assert isinstance(event, Draft)
+        final = sent.pop()
+        assert isinstance(final, Final)
+        return [draft for draft in sent if isinstance(draft, Draft)], final
+
+    return fill
+
+
+LONG = "value = total + 1\n    " * 4
+"""Of more tokens than a canvas of 32 slots."""
+
+
+@pytest.mark.parametrize("drafts", [2, 3])
+@pytest.mark.parametrize("behind", ["return value", "<turn|>", "<middle>"])
+def test_canvases_that_were_finished_before_the_deadline_are_handed_back(
+    fillers: Callable[..., DiffusionGemmaFiller],
+    scripted: Callable[..., DiffusionGemmaFiller],
+    hurried: Callable[..., tuple[list[Draft], Final]],
+    drafts: int,
+    behind: str,
+) -> None:
+    """The first canvas takes two steps; behind it the deadline passes, or one step later."""
+    tokenizer = fillers(SuffixView.PROMPT)._tokenizer
+    first = tokenizer.decode(tokenizer.encode(LONG)[:32])
+    asked = request(holes=hole(Extent.LINES), limits=Limits(tokens=512))
+    filler = scripted(SuffixView.PROMPT, first + behind, asked)
+
+    sent, final = hurried(filler, asked, drafts)
+
+    assert final.text == first[: first.rindex("\n")]
+    assert final.stop is Stop.DEADLINE
+    assert len(sent) == final.steps == drafts
+
+
+def test_of_a_canvas_that_the_deadline_cuts_short_what_has_settled_is_handed_back(
+    scripted: Callable[..., DiffusionGemmaFiller],
+    hurried: Callable[..., tuple[list[Draft], Final]],
+) -> None:
+    asked = request(holes=hole(Extent.LINES))
+    filler = scripted(SuffixView.PROMPT, "value\n", asked)
+    model = filler._model
+    assert isinstance(model, Scripted)
+    # Where nothing is known, the most probable token is the first one, which ends answers.
+    model._script.known = len(filler._tokenizer.encode("value\n"))
+
+    assert hurried(filler, asked, 1)[1].text == ""
+    sent, final = hurried(filler, asked, 2)
+
+    assert (final.text, final.stop) == ("value", Stop.DEADLINE)
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("view", [SuffixView.PINNED, SuffixView.BOTH])
+def test_guesses_of_a_pinned_canvas_are_not_handed_back_at_the_deadline(
+    scripted: Callable[..., DiffusionGemmaFiller],
+    hurried: Callable[..., tuple[list[Draft], Final]],
+    view: SuffixView,
+) -> None:
+    asked = request()
+    filler = scripted(view, "value + 1", asked, length=Length.FIXED)
+    model = filler._model
+    assert isinstance(model, Scripted)
+    model._script.known = len(filler._tokenizer.encode("value + 1"))
+
+    (draft,), final = hurried(filler, asked, 1)
+
+    assert draft.text == ""
+    assert draft.guess.startswith("value + ")
+    assert (final.text, final.tokens, final.confidence) == ("", 0, 0.0)
+    assert final.stop is Stop.DEADLINE
+    assert final.log_probabilities == ()
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of each pass of a search for a length."""
+    rows: list[int] = []
+    usual = CanvasBehind.predict_in_parts
+
+    def noted(model: CanvasBehind, canvas: UniformCanvas, *rest: object) -> Iterator[torch.Tensor]:
+        rows.append(canvas.rows)
+        return usual(model, canvas, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CanvasBehind, "predict_in_parts", noted)
+    return rows
+
+
+def test_a_length_is_searched_once_for_all_attempts(
+    fillers: Callable[..., DiffusionGemmaFiller],
+    searched: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[int] = []
+    usual = pinned_canvas.denoise
+    monkeypatch.setattr(
+        pinned_canvas, "denoise", lambda *given: begun.append(given[1].width) or usual(*given)
+    )
+    filler, asked = fillers(SuffixView.PINNED), request(suffix="value = 1\n" * 9)
+    filled(filler, asked)
+    alone = len(searched)
+    filled(filler, asked.model_copy(update={"n": 4}))
+    assert len(begun) > 4
+    assert len(set(begun)) == 1
+    assert len(searched) == 2 * alone > 0
+
+
+def test_a_search_stops_when_it_is_cancelled(
+    fillers: Callable[..., DiffusionGemmaFiller], searched: list[int]
+) -> None:
+    with pytest.raises(Cancelled):
+        filled(fillers(SuffixView.PINNED), request(), a_run(cancelled=lambda: len(searched) == 1))
+    assert len(searched) == 1 < DRAWS
+
+
+def test_there_is_no_search_behind_the_deadline(
+    fillers: Callable[..., DiffusionGemmaFiller], searched: list[int]
+) -> None:
+    final = filled(fillers(SuffixView.PINNED), request(), a_run(deadline=0.0))[1]
+    assert final.stop is Stop.DEADLINE
+    assert searched == []
+
+
+def test_a_context_larger_than_the_store_is_found_again(
+    fillers: Callable[..., DiffusionGemmaFiller],
+) -> None:
+    filler = fillers(SuffixView.PINNED)
+    filler.contexts = ContextStore(1)
+    filled(filler, request())
+    cache = filled(filler, request(PREFIX + "value + "))[1].cache
+    assert cache.hit_tokens > cache.new_tokens
+
+
+def test_a_context_has_room_for_its_prompt_at_once(
+    fillers: Callable[..., DiffusionGemmaFiller],
+) -> None:
+    filler, asked = fillers(SuffixView.PINNED), request("value = 1\n" * 60)
+    tokens = filler._lay_out(asked).prompt.tokens
+    filled(filler, asked)
+    context = filler.contexts.take(tokens, filler._model.new_context)
+    assert context.nbytes == context.token_bytes * room_for(len(tokens))
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_abandoned_fill_gives_its_context_back(
     fillers: Callable[..., DiffusionGemmaFiller], view: SuffixView
@@ -327,7 +495,13 @@ def test_an_answer_is_taken_from_between_its_tags(
 
 
 @pytest.mark.parametrize(
-    "script", ["value<turn|>", "value</middle>, I think<turn|>", "<middle>value</middle><turn|>"]
+    "script",
+    [
+        "value<turn|>",
+        "value</middle>, I think<turn|>",
+        "<middle>value</middle><turn|>",
+        "```python\nvalue\n```</middle><turn|>",
+    ],
 )
 def test_an_answer_of_another_form_is_refused(
     scripted: Callable[..., DiffusionGemmaFiller], script: str
@@ -336,6 +510,15 @@ def test_an_answer_of_another_form_is_refused(
     final = filled(scripted(SuffixView.PROMPT, script, asked), asked)[1]
     assert (final.text, final.stop, final.confidence) == ("", Stop.REFUSED, 0.0)
     assert final.alternatives == ()
+
+
+def test_inside_a_code_fence_an_answer_may_begin_with_one(
+    scripted: Callable[..., DiffusionGemmaFiller],
+) -> None:
+    prefix = "```python\nvalue = 1\n"
+    asked = request(prefix, "\n", holes=hole(Extent.LINE, prefix))
+    final = filled(scripted(SuffixView.PROMPT, "```</middle><turn|>", asked), asked)[1]
+    assert (final.text, final.stop) == ("```", Stop.END_TOKEN)
 
 
 def test_a_line_is_cut_at_its_end(scripted: Callable[..., DiffusionGemmaFiller]) -> None:
@@ -445,7 +628,7 @@ def test_closing_lets_go_of_all_contexts(fillers: Callable[..., DiffusionGemmaFi
 def test_any_text_is_filled(
     opened: DiffusionGemmaFiller, prefix: str, suffix: str, view: SuffixView
 ) -> None:
-    filler = opened.with_options(Options(canvas=32, steps=1, suffix=view))
+    filler = opened.with_options(Options(canvas=32, steps=1, suffix=view, weights=Weights.FLOAT32))
     final = filled(filler, request(prefix, suffix))[1]
     assert final.text.encode().decode() == final.text
     assert "\ufffd" not in final.text

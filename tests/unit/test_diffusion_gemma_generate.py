@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,8 +18,7 @@ from midfill.inference.uniform.denoising import DenoisingRule, denoise
 from midfill.inference.uniform.schedule import LinearTemperature
 from midfill.inference.uniform.stopping import StableAndConfident
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CANVAS = 16
 
@@ -57,15 +55,6 @@ CASES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Models as small as these are slower with more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class PeakyHead(nn.Module):
     """The head, and a token that it prefers everywhere."""
 
@@ -93,7 +82,9 @@ def prompt_of(seed: int) -> list[int]:
     return torch.randint(5, 370, (length,), generator=generator).tolist()
 
 
-def generated(network: DiffusionGemmaForBlockDiffusion, case: Case, seed: int) -> list[int]:
+def generated(
+    network: DiffusionGemmaForBlockDiffusion, case: Case, seed: int, end: int | None = None
+) -> list[int]:
     prompt = prompt_of(seed)
     torch.manual_seed(seed)
     output = network.generate(
@@ -106,6 +97,8 @@ def generated(network: DiffusionGemmaForBlockDiffusion, case: Case, seed: int) -
             t_min=case.last,
             stability_threshold=case.stability,
             confidence_threshold=case.confidence,
+            eos_token_id=end,
+            pad_token_id=0,
         ),
     )
     tokens: list[int] = output.sequences[0, len(prompt) :].tolist()
@@ -167,3 +160,14 @@ def test_the_tokens_do_not_depend_on_how_the_context_was_encoded() -> None:
     generator = torch.Generator().manual_seed(20)
     *_, last = denoise(model.behind(in_pieces), canvas, DenoisingRule(case.steps), [generator])
     assert last.best[0].tolist() == ours(model, case, 20)[0]
+
+
+def test_up_to_an_end_of_sequence_they_are_the_same_and_behind_it_generate_only_pads() -> None:
+    case = Case("sharp", sharpness=60.0, canvases=2, steps=4)
+    network = network_of(case)
+    plain = ours(DiffusionGemma(network), case, 1)[0]
+    end = plain[5]
+    at = plain.index(end)
+    padded = [*plain[: at + 1], *[0] * (CANVAS - at - 1)]
+    assert plain[:CANVAS] != padded
+    assert generated(network, case, 1, end) == padded

@@ -13,19 +13,26 @@ from tiny_diffusion_gemma import tiny_network, tiny_tokenizer_json, write_tiny
 
 from midfill.inference.errors import MidfillError, UsageError, WeightsCorrupt
 from midfill.inference.fillers.diffusion_gemma import open_diffusion_gemma
+from midfill.inference.models.diffusion_gemma import loading
 from midfill.inference.models.diffusion_gemma.loading import load_model
 from midfill.inference.models.diffusion_gemma.rule import denoising_rule, refuse_useless
 from midfill.inference.models.options import Options, Weights
+from midfill.inference.models.quantised.quantise import quantise
 from midfill.inference.models.reference import ModelReference, Place
 from midfill.inference.progress import nobody_listens
 from midfill.inference.samplers.confidence_threshold import ConfidenceThreshold
 from midfill.inference.samplers.entropy_bound import EntropyBound
+from midfill.inference.uniform.canvas import UniformCanvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from transformers import DiffusionGemmaForBlockDiffusion
+
     from midfill.inference.models.diffusion_gemma.loading import LoadedNetwork
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 FLOAT32 = Options(weights=Weights.FLOAT32)
@@ -93,6 +100,43 @@ def test_quantised_weights_predict_nearly_the_same(published: Path, weights: Wei
     similar = torch.nn.functional.cosine_similarity(*states, dim=-1)
     assert similar.min() > (0.98 if weights is Weights.INT8 else 0.8)
     assert not torch.equal(*states)
+
+
+def in_bfloat16(folder: Path) -> Path:
+    change_tensors(folder, lambda t: t.update({name: w.bfloat16() for name, w in t.items()}))
+    change_json(folder / "config.json", dtype="bfloat16")
+    return folder
+
+
+@pytest.mark.parametrize("weights", [Weights.INT8, Weights.INT4])
+def test_what_is_quantised_is_not_converted_first(
+    folder: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed from the file's own type, it computes as if it had been converted and then packed."""
+    if weights is Weights.INT4:
+        pytest.importorskip("bitsandbytes")
+    in_bfloat16(folder)
+    monkeypatch.setattr(loading, "dtype_of", lambda *_: torch.float32)
+    types: list[torch.dtype] = []
+
+    def noted(network: DiffusionGemmaForBlockDiffusion, *rest: object) -> None:
+        types.extend(parameter.dtype for parameter in network.parameters())
+        quantise(network, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loading, "quantise", noted)
+    packed = load(folder, Options(weights=weights)).model
+    assert set(types) == {torch.bfloat16}
+    converted = load(folder).model
+    quantise(converted.network, weights, CPU)
+    assert packed.network.dtype == torch.float32
+
+    ids, predictions = list(range(20, 40)), []
+    canvas = UniformCanvas.blank(4, CPU)
+    for model in (packed, converted):
+        context = model.new_context()
+        model.encode(ids, context)
+        predictions.append(model.behind(context).predict(canvas, canvas.pinned, None))
+    torch.testing.assert_close(*predictions, rtol=1e-5, atol=1e-5)
 
 
 def test_a_checkpoint_in_two_files_is_read(published: Path, folder: Path) -> None:
@@ -167,6 +211,65 @@ def cut_short(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
 
 
+def change_text_config(folder: Path, **fields: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"] |= fields
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def no_soft_cap(folder: Path) -> None:
+    change_text_config(folder, final_logit_softcapping=None)
+
+
+def soft_cap_of_zero(folder: Path) -> None:
+    change_text_config(folder, final_logit_softcapping=0)
+
+
+def more_experts_than_there_are(folder: Path) -> None:
+    change_text_config(folder, top_k_experts=5)
+
+
+def weights_that_are_no_numbers(folder: Path) -> None:
+    change_tensors(folder, lambda t: t["model.decoder.norm.weight"].fill_(float("nan")))  # type: ignore[arg-type,return-value]
+
+
+def marker_behind_the_vocabulary(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    for added in tokenizer["added_tokens"]:
+        if added["content"] == "<turn|>":
+            added["id"] = 5000
+    tokenizer["model"]["vocab"]["<turn|>"] = 5000
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+SETTINGS: list[tuple[dict[str, object], str]] = [
+    ({"t_max": 0.0}, "t_max cannot be 0.0"),
+    ({"t_max": 0.8, "t_min": float("nan")}, "t_min cannot be nan"),
+    ({"t_max": float("inf"), "t_min": 0.1}, "t_max cannot be inf"),
+    ({"confidence_threshold": float("inf")}, "confidence_threshold cannot be inf"),
+    ({"max_denoising_steps": True}, "max_denoising_steps cannot be True"),
+    ({"max_denoising_steps": 10**30}, "max_denoising_steps cannot be 1000"),
+    (
+        {
+            "sampler_config": {
+                "_cls_name": "EntropyBoundSamplerConfig",
+                "entropy_bound": float("inf"),
+            }
+        },
+        "entropy_bound cannot be inf",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=lambda given: str(given)[:40])
+def test_settings_that_no_canvas_can_be_denoised_with_are_damage(
+    folder: Path, settings: dict[str, object], message: str
+) -> None:
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+    with pytest.raises(WeightsCorrupt, match=f"generation_config.json is damaged: {message}"):
+        load(folder)
+
+
 def damaged_settings(folder: Path) -> None:
     (folder / "generation_config.json").write_text('{"max_denoising_steps": "many"}')
 
@@ -192,6 +295,11 @@ FAULTS: dict[Callable[[Path], None], tuple[type[MidfillError], str]] = {
     pickle_only: (UsageError, "only in a pickle (pytorch_model.bin)"),
     no_weights: (UsageError, "has no weights"),
     cut_short: (WeightsCorrupt, "damaged or cut short"),
+    no_soft_cap: (WeightsCorrupt, "final_logit_softcapping cannot be None"),
+    soft_cap_of_zero: (WeightsCorrupt, "final_logit_softcapping cannot be 0"),
+    more_experts_than_there_are: (WeightsCorrupt, "top_k_experts cannot be 5"),
+    weights_that_are_no_numbers: (WeightsCorrupt, "compute no numbers"),
+    marker_behind_the_vocabulary: (WeightsCorrupt, "has 5001 tokens, but the model only 384"),
     damaged_settings: (WeightsCorrupt, "generation_config.json is damaged"),
     other_tokenizer: (WeightsCorrupt, "has no token <|channel>"),
     no_tokenizer: (WeightsCorrupt, "has no tokenizer"),
@@ -236,6 +344,10 @@ def test_a_canvas_longer_than_the_model_is_refused(folder: Path) -> None:
         ({"block": 8}, "takes no option block"),
         ({"length": "expand-delete"}, "was not taught length=expand-delete"),
         ({"length": "search", "suffix": "prompt"}, "the answer says where it ends"),
+        ({"length": "search"}, "suffix=prompt, the default, the answer says where it ends"),
+        ({"length": "fixed"}, "leave out length=fixed"),
+        ({"suffix": "pinned", "suffix_tokens": 0}, "suffix=pinned there has to be something"),
+        ({"suffix": "both", "suffix_tokens": 0}, "ask for more than suffix-tokens=0"),
     ],
 )
 def test_options_without_effect_are_refused(options: dict[str, str], message: str) -> None:

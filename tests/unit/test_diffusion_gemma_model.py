@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from tiny_diffusion_gemma import SLIDING_WINDOW, VOCABULARY, tiny_model, tiny_network
 
 from midfill.inference.errors import Cancelled
-from midfill.inference.models.diffusion_gemma.context import ContextStore, EncodedContext
+from midfill.inference.models.diffusion_gemma.context import (
+    ROOM_STEP,
+    ContextStore,
+    EncodedContext,
+)
 from midfill.inference.models.diffusion_gemma.model import ENCODE_CHUNK, DiffusionGemma
 from midfill.inference.uniform.canvas import UniformCanvas
 from midfill.inference.uniform.denoising import DenoisingRule, denoise
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 
@@ -203,7 +209,53 @@ def test_the_store_keeps_within_its_bytes_and_drops_the_oldest() -> None:
     assert store.nbytes == 0
 
 
-def test_a_context_larger_than_the_whole_store_is_not_kept() -> None:
+def test_a_context_larger_than_the_whole_store_is_kept_alone() -> None:
     store = ContextStore(10)
     store.put(encoded(tokens(5)))
-    assert len(store) == 0
+    store.put(encoded(tokens(6, seed=1)))
+    assert len(store) == 1
+    assert len(store.take(tokens(6, seed=1), tiny_model().new_context)) == 6
+
+
+def test_the_context_in_use_counts_among_what_the_store_may_hold() -> None:
+    room = encoded(tokens(1)).nbytes
+    store = ContextStore(3 * room)
+    for seed in range(3):
+        store.put(encoded(tokens(ROOM_STEP, seed=seed)))
+    taken = store.take(tokens(ROOM_STEP + 1, seed=3), tiny_model().new_context)
+    tiny_model().encode(tokens(ROOM_STEP + 1, seed=3), taken)
+    assert taken.nbytes == 2 * room
+    assert store.nbytes + taken.nbytes <= 3 * room
+    assert len(store) == 1
+    assert len(store.take(tokens(ROOM_STEP, seed=2), tiny_model().new_context)) == ROOM_STEP
+
+
+def test_buffers_have_the_length_that_was_reserved_and_stay_while_it_comes() -> None:
+    model, ids = tiny_model(), tokens(3 * ENCODE_CHUNK)
+    context = model.new_context()
+    context.reserve(len(ids))
+    sizes = []
+    model.encode(ids, context, lambda: sizes.append(context.nbytes))
+    assert sizes == [0, context.nbytes, context.nbytes]
+    assert context.nbytes == context.token_bytes * len(ids)
+    context.crop(100)
+    model.encode(tokens(40, seed=1), context)
+    assert context.nbytes == sizes[1]
+    expected = encoded(context.tokens)
+    torch.testing.assert_close(seen(context), seen(expected), atol=1e-5, rtol=0)
+
+
+def test_a_copy_has_room_for_what_is_going_to_come() -> None:
+    ids = tokens(40)
+    copy = encoded(ids).fork(30, ROOM_STEP + 1)
+    assert copy.nbytes == copy.token_bytes * 2 * ROOM_STEP
+    torch.testing.assert_close(seen(copy), seen(encoded(ids[:30])), atol=1e-5, rtol=0)
+
+
+def test_a_batch_is_predicted_in_parts_as_in_one() -> None:
+    model = tiny_model().behind(encoded(tokens(40)))
+    batch = UniformCanvas.before([1, 4, 9], tokens(5, seed=4), CPU)
+    ids = batch.filled(torch.tensor(tokens(14, seed=3)))
+    parts = list(model.predict_in_parts(batch, ids, [5, 9]))
+    assert [len(part) for part in parts] == [5, 9]
+    torch.testing.assert_close(torch.cat(parts), model.predict(batch, ids, None))

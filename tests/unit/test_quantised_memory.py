@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_memory import BESIDE, GIB, META, MODELS, Memory, on_meta, table
+from model_memory import (
+    BESIDE,
+    GIB,
+    LOGITS_AT_ONCE,
+    META,
+    MODELS,
+    Memory,
+    beside_diffusion_gemma,
+    on_meta,
+    table,
+)
 from torch.nn.utils.parametrize import is_parametrized
 
 from midfill.inference.models.options import Weights
@@ -71,3 +81,13 @@ def test_a_card_has_to_hold_more_than_the_weights() -> None:
     line = table([row]).splitlines()[-1]
     assert line.startswith("| M | int8 | 21,474,836,480 | 20.0 | 23.5 | – |")
     assert line.endswith("| – | yes | yes | yes | yes |")
+
+
+def test_what_diffusion_gemma_needs_beside_its_weights_is_counted() -> None:
+    beside = beside_diffusion_gemma(on_meta(MODELS["DiffusionGemma 26B-A4B"]))
+    # Five layers see all of it, 25 a window; keys and values in bfloat16.
+    copied = 2 * 2 * (5 * 3072 * 2 * 512 + 25 * 1024 * 8 * 256)
+    step = LOGITS_AT_ONCE * 64 * 262144 * 4
+    encoding = 2 * 2 * (5 * (2816 + 512) * 2 * 512 + 25 * (1024 + 512) * 8 * 256)
+    assert beside == GIB + copied + GIB / 2 + max(step, encoding)
+    assert BESIDE < beside < 2.5 * GIB

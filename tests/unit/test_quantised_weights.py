@@ -23,7 +23,7 @@ from midfill.inference.models.options import Weights
 from midfill.inference.models.quantised.int8_rows import int8_rows
 from midfill.inference.models.quantised.memory import weight_bytes
 from midfill.inference.models.quantised.normal_float4 import normal_float4
-from midfill.inference.models.quantised.quantise import is_quantised, quantise
+from midfill.inference.models.quantised.quantise import compute_in, is_quantised, quantise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ def test_eight_bits_are_off_by_half_a_step_of_their_row_at_most(
     shape: tuple[int, ...], dtype: torch.dtype, seed: int
 ) -> None:
     weight = random_weight(shape, dtype, seed)
-    packed, unpack = int8_rows(weight, CPU)
+    packed, unpack = int8_rows(weight, CPU, weight.dtype)
     again = unpack(packed)
     assert packed.dtype == torch.int8
     assert again.dtype == dtype
@@ -62,7 +62,7 @@ def test_eight_bits_are_off_by_half_a_step_of_their_row_at_most(
 
 def test_eight_bits_of_rows_worked_by_hand() -> None:
     weight = torch.tensor([[127.0, -64.0, 0.4], [0.0, 0.0, 0.0], [-2.54, 1.27, 0.02]])
-    packed, unpack = int8_rows(weight, CPU)
+    packed, unpack = int8_rows(weight, CPU, weight.dtype)
     assert packed.tolist() == [[127, -64, 0], [0, 0, 0], [-127, 64, 1]]
     expected = torch.tensor([[127.0, -64.0, 0.0], [0.0, 0.0, 0.0], [-2.54, 1.28, 0.02]])
     torch.testing.assert_close(unpack(packed), expected)
@@ -72,7 +72,7 @@ def test_eight_bits_are_those_of_bitsandbytes() -> None:
     functional = pytest.importorskip("bitsandbytes").functional
     weight = random_weight((16, 64), torch.float32, 1).half().float()
     theirs, largest, _ = functional.int8_vectorwise_quant(weight.half())
-    packed, unpack = int8_rows(weight, CPU)
+    packed, unpack = int8_rows(weight, CPU, weight.dtype)
     torch.testing.assert_close(unpack.scale.squeeze(-1) * 127, largest.float())
     assert (packed.int() - theirs.int()).abs().max() <= 1
     assert (packed == theirs).float().mean() > 0.99
@@ -83,7 +83,7 @@ def test_four_bits_are_off_by_half_the_widest_gap_of_their_block_at_most(
     shape: tuple[int, ...], dtype: torch.dtype, seed: int
 ) -> None:
     weight = random_weight((*shape[:-1], 2 * shape[-1]), dtype, seed)
-    packed, unpack = normal_float4(weight, CPU)
+    packed, unpack = normal_float4(weight, CPU, weight.dtype)
     again = unpack(packed)
     assert again.dtype == dtype
     assert again.shape == weight.shape
@@ -261,3 +261,15 @@ def test_four_bits_without_their_library_say_what_to_install(
         quantise(tiny_qwen2(), Weights.INT4, CPU)
     assert "weights=int4 needs bitsandbytes" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("weights", QUANTISED)
+def test_what_is_computed_with_may_be_another_type_than_what_was_stored(weights: Weights) -> None:
+    if weights is Weights.INT4:
+        pytest.importorskip("bitsandbytes")
+    stored, converted = tiny_qwen2().bfloat16(), tiny_qwen2().bfloat16().float()
+    quantise(stored, weights, CPU, torch.float32)
+    compute_in(stored, torch.float32)
+    quantise(converted, weights, CPU)
+    assert {p.dtype for p in stored.parameters()} == {p.dtype for p in converted.parameters()}
+    torch.testing.assert_close(text_logits(stored), text_logits(converted), rtol=0, atol=1e-5)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 VOCABULARY = 20
 CPU = torch.device("cpu")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Neighbourly:
     """Predicts for each slot the successor of what the slot to its left holds.
@@ -37,6 +39,7 @@ class Neighbourly:
     def __init__(self, sureness: float = 6.0) -> None:
         self.sureness = sureness
         self.beliefs: list[Tensor | None] = []
+        self.believed = 0
 
     def predict(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
         self.beliefs.append(belief)
@@ -47,6 +50,7 @@ class Neighbourly:
         return logits[canvas.free]
 
     def believe(self, canvas: UniformCanvas, logits: Tensor) -> Tensor:
+        self.believed += 1
         probabilities = torch.nn.functional.one_hot(canvas.pinned, VOCABULARY).float()
         probabilities[canvas.free] = logits.softmax(-1)
         return probabilities
@@ -67,6 +71,23 @@ def test_a_canvas_settles_from_its_known_end_and_then_stops() -> None:
     assert 2 <= len(steps) < 48
     assert not any(step.done.any() for step in steps[:-1])
     assert float(steps[-1].entropy.mean()) < 0.005
+
+
+@pytest.mark.parametrize("sureness", [0.5, 12.0])
+def test_nothing_is_believed_of_the_last_step(sureness: float) -> None:
+    model = Neighbourly(sureness)
+    steps = steps_of(model, UniformCanvas.blank(6, CPU), 0, steps=9)
+    assert (len(steps) < 9) == (sureness > 1)
+    assert model.believed == len(steps) - 1
+
+
+def test_what_is_believed_of_a_row_that_is_done_changes_no_more() -> None:
+    model = Neighbourly(12.0)
+    steps = steps_of(model, UniformCanvas.before([1, 12], [4], CPU), 1, 2)
+    first = next(step.number for step in steps if step.done[0])
+    assert first + 1 < len(steps)
+    settled = [belief[0] for belief in model.beliefs[first:] if belief is not None]
+    assert all(torch.equal(belief, settled[0]) for belief in settled)
 
 
 def test_an_unsure_model_takes_all_the_steps_it_may() -> None:

@@ -10,18 +10,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midfill.inference.length_bias import LengthBias
+from midfill.inference.uniform import length_search
 from midfill.inference.uniform.bans import Bans
 from midfill.inference.uniform.length_search import (
     DRAWS,
     EACH_UP_TO,
-    LengthBias,
+    MOST_SLOTS,
+    batches_of,
     coarse_lengths,
     first_step_confidences,
     search_length,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -46,9 +49,9 @@ class SureAtOneLength:
         self.text = torch.tensor(text)
         self.sureness = sureness
         self.batches: list[int] = []
+        self.parts: list[list[int]] = []
 
-    def predict(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
-        assert belief is None
+    def predict(self, canvas: UniformCanvas, ids: Tensor) -> Tensor:
         self.batches.append(canvas.rows)
         rows = []
         for held, free, present in zip(ids, canvas.free, canvas.present, strict=True):
@@ -62,8 +65,11 @@ class SureAtOneLength:
             rows.append(logits)
         return torch.cat(rows)
 
-    def believe(self, canvas: UniformCanvas, logits: Tensor) -> Tensor:
-        raise AssertionError("one step needs no belief")
+    def predict_in_parts(
+        self, canvas: UniformCanvas, ids: Tensor, parts: Sequence[int]
+    ) -> Iterator[Tensor]:
+        self.parts.append(list(parts))
+        return iter(torch.split(self.predict(canvas, ids), list(parts)))
 
 
 def different_tokens(count: int) -> list[int]:
@@ -90,8 +96,8 @@ def test_longer_lengths_are_found_between_those_of_the_first_round(true: int) ->
     model = SureAtOneLength(text, lambda _, length: 8 * exp(-abs(length - true) / 12))
     found = search_length(model, text[true : true + 12], 100, generator())
     assert found.length == true
-    assert len(model.batches) == found.passes == 2 * DRAWS
-    assert found.passes < 100
+    assert len(model.batches) == found.passes
+    assert found.passes <= 4 * DRAWS
 
 
 def test_what_short_holes_are_sure_of_anyway_is_not_held_in_their_favour() -> None:
@@ -103,18 +109,20 @@ def test_what_short_holes_are_sure_of_anyway_is_not_held_in_their_favour() -> No
         return float(torch.tensor(chance * (VOCABULARY - 1) / (1 - chance)).log())
 
     model = SureAtOneLength(text, as_usual_but_a_little_surer_at_nine)
-    found = first_step_confidences(model, text[:9], [4, 9], torch.zeros(1, 9, dtype=torch.long))
-    assert found[4] > found[9]
+    four, nine = first_step_confidences(
+        model, text[:9], [4, 9], torch.zeros(9, dtype=torch.long)
+    ).tolist()
+    assert four > nine
     assert search_length(model, text[:9], 20, generator()).length == 9
 
 
 def test_banned_tokens_make_no_length_likelier() -> None:
     model = SureAtOneLength([3] * 40, lambda _, length: 20.0)
-    noise = torch.zeros(2, 4, dtype=torch.long)
+    noise = torch.zeros(4, dtype=torch.long)
     everywhere = torch.arange(VOCABULARY) == 3
-    assert first_step_confidences(model, [3], [4], noise)[4] > 0.99
-    banned = first_step_confidences(model, [3], [4], noise, Bans(everywhere))[4]
-    assert banned == pytest.approx(1 / (VOCABULARY - 1), rel=1e-4)
+    assert first_step_confidences(model, [3], [4], noise)[0] > 0.99
+    banned = first_step_confidences(model, [3], [4], noise, Bans(everywhere))
+    assert float(banned) == pytest.approx(1 / (VOCABULARY - 1), rel=1e-4)
 
 
 @given(st.integers(1, 300))
@@ -130,3 +138,51 @@ def test_the_published_bias_falls_with_the_length() -> None:
     values = [LengthBias()(length) for length in range(1, 100)]
     assert values == sorted(values, reverse=True)
     assert values[0] == pytest.approx(exp(-1.77) + 0.56 * exp(-0.06) + 0.24)
+
+
+@given(st.integers(1, 256), st.integers(1, 128))
+def test_a_pass_has_so_many_slots_at_most(most: int, known: int) -> None:
+    lengths = coarse_lengths(most)
+    batches = batches_of(lengths, known)
+    assert [length for batch in batches for length in batch] == lengths
+    for batch in batches:
+        assert len(batch) * (batch[-1] + known) <= MOST_SLOTS
+    assert len(batches) <= 8
+
+
+def test_no_more_logits_are_there_at_once_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = different_tokens(80)
+    sureness = lambda in_place, length: 1 + 9 * (in_place == 1)  # noqa: E731
+    whole, parts = SureAtOneLength(text, sureness), SureAtOneLength(text, sureness)
+    found = search_length(whole, text[9:21], 30, generator())
+    monkeypatch.setattr(length_search, "MOST_LOGITS", 16 * VOCABULARY)
+    assert search_length(parts, text[9:21], 30, generator()) == found
+    assert found.length == 9
+    assert whole.parts[0] == [sum(range(1, 31))]
+    assert sum(parts.parts[0]) == sum(range(1, 31))
+    assert max(parts.parts[0]) == 30  # a length on its own
+    assert all(slots <= 16 for slots in parts.parts[0][:6])
+
+
+@pytest.mark.parametrize(("passes", "length"), [(0, 1), (1, 9), (2, 9), (3, 9)])
+def test_where_time_is_up_the_best_length_so_far_is_taken(passes: int, length: int) -> None:
+    text = different_tokens(80)
+    model = SureAtOneLength(text, lambda in_place, length: 1 + 9 * (in_place == 1))
+    found = search_length(
+        model, text[9:21], 20, generator(), go_on=lambda: len(model.batches) < passes
+    )
+    assert (found.length, found.passes) == (length, passes)
+    assert len(model.batches) == passes
+
+
+def test_a_search_ends_with_what_it_is_told_by() -> None:
+    model = SureAtOneLength(different_tokens(80), lambda _, length: 1.0)
+
+    def stop() -> bool:
+        if model.batches:
+            raise KeyError("enough")
+        return True
+
+    with pytest.raises(KeyError, match="enough"):
+        search_length(model, [3], 20, generator(), go_on=stop)
+    assert len(model.batches) == 1

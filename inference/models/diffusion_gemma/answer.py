@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
     from midfill.inference.models.diffusion_gemma.markers import Markers
     from midfill.inference.models.hub_tokenizer import HubTokenizer
+
+
+FENCE = re.compile(r"\s*(?:```|~~~)")
+"""What an answer begins with that is made for people to read, not for a file."""
+
+FENCE_LINE = re.compile(r"^[^\w\n]*?(?:```|~~~)", re.MULTILINE)
+"""The same in a file, perhaps in a comment."""
+
+WITH_FENCES = frozenset({"markdown", "mdx", "quarto", "rmd"})
+"""Languages, as editors name them, in which a fence may stand anywhere."""
 
 
 class Form(Enum):
@@ -31,7 +42,7 @@ class Answer:
 
     Attributes:
         form: which it has.
-        text: the hole's; of a refused answer what came before the fault, for nobody to use.
+        text: the hole's; of a refused answer what came before the fault.
         tokens: how many of the answer's tokens the text takes.
     """
 
@@ -40,19 +51,41 @@ class Answer:
     tokens: int
 
 
-def read_answer(tokenizer: HubTokenizer, markers: Markers, ids: Sequence[int]) -> Answer:
+def fences_are_text(prefix: str, language: str) -> bool:
+    """Whether the text of a hole may itself begin with a code fence.
+
+    Args:
+        prefix: in front of the hole; it may be inside a fence.
+        language: of the file, as editors name it.
+    """
+    return language in WITH_FENCES or len(FENCE_LINE.findall(prefix)) % 2 == 1
+
+
+def read_answer(
+    tokenizer: HubTokenizer, markers: Markers, ids: Sequence[int], *, fences: bool = False
+) -> Answer:
     """Read what the model wrote behind the opening tag that it was given.
 
     Refused is an answer that ends without the closing tag, has visible text behind it, opens a tag
-    of its own, or holds a marker or bytes that are no text.
+    of its own, or holds a marker or bytes that are no text. So is one that begins with a code
+    fence: where in it the hole's own blanks and line breaks end, only a guess could tell.
+
+    Args:
+        tokenizer: the model's.
+        markers: its.
+        ids: what was written.
+        fences: whether the text may begin with a code fence all the same.
     """
     end = next((at for at, token in enumerate(ids) if token in markers.endings), None)
     written = list(ids if end is None else ids[:end])
     marker = next((at for at, token in enumerate(written) if not _is_text(tokenizer, token)), None)
     text = tokenizer.decode(written[:marker])
     middle, closed, rest = text.partition(MIDDLE_END)
+    if not fences and FENCE.match(middle):
+        return Answer(Form.REFUSED, "", 0)
+    middle, opened, _ = middle.partition(MIDDLE)
     tokens = tokens_spelling(tokenizer, written, middle.encode())
-    if MIDDLE in middle or marker is not None or _is_broken(tokenizer, written, end is not None):
+    if opened or marker is not None or _is_broken(tokenizer, written, end is not None):
         return Answer(Form.REFUSED, middle, tokens)
     if closed:
         return Answer(Form.REFUSED if rest.strip() else Form.FINISHED, middle, tokens)

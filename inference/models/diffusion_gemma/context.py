@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import DiffusionGemmaTextConfig
 
-EXTRA_ROOM = 256
-"""Tokens that a grown buffer has room for besides what it is grown for."""
+ROOM_STEP = 256
+"""Tokens by which buffers grow."""
+
+
+def room_for(tokens: int) -> int:
+    """Tokens that the buffers for so many have room for."""
+    return -(-tokens // ROOM_STEP) * ROOM_STEP
 
 
 class EncodedContext:
@@ -32,6 +37,7 @@ class EncodedContext:
     def __init__(self, config: DiffusionGemmaTextConfig) -> None:
         self.tokens: list[int] = []
         self._config = config
+        self._room = 0
         self._keys: list[Tensor] = []  # a layer: (1, key heads, capacity, head size)
         self._values: list[Tensor] = []
 
@@ -41,6 +47,18 @@ class EncodedContext:
     @property
     def nbytes(self) -> int:
         return sum(buffer.nbytes for buffer in (*self._keys, *self._values))
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes that each token takes that there is room for; 0 as long as there is none."""
+        return self.nbytes // self._keys[0].shape[2] if self._keys else 0
+
+    def reserve(self, tokens: int) -> None:
+        """Have room for so many tokens in all, so that nothing is copied while they come."""
+        self._room = max(self._room, room_for(tokens))
+        for buffers in (self._keys, self._values):
+            for number, buffer in enumerate(buffers):
+                buffers[number] = _with_room(buffer, self._room, len(self))
 
     def view(self, rows: int = 1) -> DynamicCache:
         """What the layers see of it: all of it, or as much as fits in their window.
@@ -76,28 +94,37 @@ class EncodedContext:
         if not self._keys:
             self._keys = [_empty_like(keys) for keys, _ in states]
             self._values = [_empty_like(values) for _, values in states]
+        start, end = len(self), len(self) + len(tokens)
+        self.reserve(end)
         for number, (keys, values) in enumerate(states):
-            self._keys[number] = _written(self._keys[number], len(self), keys, len(tokens))
-            self._values[number] = _written(self._values[number], len(self), values, len(tokens))
+            self._keys[number][:, :, start:end] = keys[:, :, -len(tokens) :]
+            self._values[number][:, :, start:end] = values[:, :, -len(tokens) :]
         self.tokens += tokens
 
     def crop(self, length: int) -> None:
         """Forget all but the first ``length`` tokens."""
         del self.tokens[length:]
 
-    def fork(self, length: int) -> EncodedContext:
-        """A copy of the first ``length`` tokens."""
+    def fork(self, length: int, room: int = 0) -> EncodedContext:
+        """A copy of the first ``length`` tokens, with room for ``room`` of them at least."""
         copy = EncodedContext(self._config)
         copy.tokens = self.tokens[:length]
-        copy._keys = [buffer[:, :, :length].clone() for buffer in self._keys]
-        copy._values = [buffer[:, :, :length].clone() for buffer in self._values]
+        copy._room = room_for(max(length, room))
+        copy._keys = [_with_room(buffer[:, :, :0], copy._room, 0) for buffer in self._keys]
+        copy._values = [_with_room(buffer[:, :, :0], copy._room, 0) for buffer in self._values]
+        for ours, theirs in zip(
+            (*copy._keys, *copy._values), (*self._keys, *self._values), strict=True
+        ):
+            ours[:, :, :length] = theirs[:, :, :length]
         return copy
 
 
 class ContextStore:
     """The contexts of the documents worked on, the least recently used dropped first.
 
-    A context is taken out to be used and put back afterwards.
+    A context is taken out to be used and put back afterwards. All together, the one in use
+    included, hold no more than they may, unless one alone is larger: that one is kept all the same,
+    because a store that never kept anything would encode everything anew at each keystroke.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -116,26 +143,38 @@ class ContextStore:
 
         One that would lose more than it keeps belongs to another document: it stays, and what is
         shared is copied out of it.
+
+        Args:
+            tokens: all that are going to be encoded; there is room for them.
+            empty: a context without tokens.
         """
         best = max(self._contexts, key=lambda one: _common_prefix(one.tokens, tokens), default=None)
         shared = _common_prefix(best.tokens, tokens) if best else 0
         if best is None or not shared:
-            return empty()
-        if 2 * shared < len(best):
-            return best.fork(shared)
-        self._contexts.remove(best)
-        best.crop(shared)
-        return best
+            taken = empty()
+        elif 2 * shared < len(best):
+            taken = best.fork(shared, len(tokens))
+        else:
+            self._contexts.remove(best)
+            best.crop(shared)
+            taken = best
+        each = best.token_bytes if best else 0
+        self._drop_oldest(self._max_bytes - each * room_for(len(tokens)), spared=0)
+        taken.reserve(len(tokens))
+        return taken
 
     def put(self, context: EncodedContext) -> None:
-        """Give a context back; one larger than the whole store is dropped."""
+        """Give a context back, which is then the last to be dropped."""
         if len(context):
             self._contexts.append(context)
-        while self.nbytes > self._max_bytes:
-            del self._contexts[0]
+        self._drop_oldest(self._max_bytes, spared=1)
 
     def clear(self) -> None:
         self._contexts.clear()
+
+    def _drop_oldest(self, max_bytes: int, spared: int) -> None:
+        while len(self._contexts) > spared and self.nbytes > max_bytes:
+            del self._contexts[0]
 
 
 def layers_of(cache: DynamicCache) -> list[DynamicLayer]:
@@ -162,13 +201,11 @@ def _empty_like(states: Tensor) -> Tensor:
     return states.new_empty(rows, heads, 0, size)
 
 
-def _written(buffer: Tensor, at: int, states: Tensor, new: int) -> Tensor:
-    """The buffer, or a larger copy, with the last ``new`` states in it from slot ``at`` on."""
+def _with_room(buffer: Tensor, room: int, used: int) -> Tensor:
+    """The buffer, or a larger copy of the first ``used`` states in it."""
     rows, heads, capacity, size = buffer.shape
-    end = at + new
-    if end > capacity:
-        grown = buffer.new_empty(rows, heads, end + max(EXTRA_ROOM, capacity // 2), size)
-        grown[:, :, :at] = buffer[:, :, :at]
-        buffer = grown
-    buffer[:, :, at:end] = states[:, :, -new:]
-    return buffer
+    if capacity >= room:
+        return buffer
+    grown = buffer.new_empty(rows, heads, room, size)
+    grown[:, :, :used] = buffer[:, :, :used]
+    return grown

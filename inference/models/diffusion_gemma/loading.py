@@ -19,11 +19,16 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from midfill.inference.errors import UsageError, WeightsCorrupt
+from midfill.inference.models.diffusion_gemma.damage import (
+    refuse_damaged_config,
+    refuse_damaged_settings,
+    refuse_numbers_that_are_none,
+)
 from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
 from midfill.inference.models.dtypes import dtype_of
 from midfill.inference.models.json_file import read_json
 from midfill.inference.models.kind import read_config, unsupported
-from midfill.inference.models.quantised.quantise import is_quantised, quantise
+from midfill.inference.models.quantised.quantise import compute_in, is_quantised, quantise
 from midfill.inference.models.tensor_files import stored_tensors
 from midfill.inference.progress import Progress
 
@@ -61,19 +66,21 @@ def load_model(
         WeightsCorrupt: its files are damaged or do not fit together.
     """
     config = read_model_config(folder)
+    dtype, quantised = dtype_of(options.weights, device), is_quantised(options.weights)
     _refuse_wide_canvas(config, options)
     published = _generation_config(folder)
     check_tensors(folder, config)
     listener(Progress(f"loading DiffusionGemma from {folder}"))
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # Quantised weights go to the device one by one; full ones as they are read.
-    at_once = device.type != "cpu" and not is_quantised(options.weights)
+    at_once = device.type != "cpu" and not quantised
     placement: dict[str, Any] = {"device_map": device} if at_once else {}
     try:
         network = DiffusionGemmaForBlockDiffusion.from_pretrained(
             folder,
             config=config,
-            dtype=dtype_of(options.weights, device),
+            # Of their own type, weights stay in the mapped files until they are packed.
+            dtype="auto" if quantised else dtype,
             local_files_only=True,
             use_safetensors=True,
             attn_implementation="sdpa",
@@ -87,9 +94,15 @@ def load_model(
     network.model.encoder.vision_tower = None
     network.model.encoder.embed_vision = None
     network.requires_grad_(False).train(False)
-    quantise(network, options.weights, device)
+    quantise(network, options.weights, device, dtype)
+    compute_in(network, dtype)
+    for module in network.modules():
+        if hasattr(module, "scalar_embed_scale"):  # not stored, so rounded to the file's type
+            module.embed_scale = torch.tensor(module.scalar_embed_scale, dtype=dtype)
     torch.nn.Module.to(network, device)
-    return LoadedNetwork(DiffusionGemma(network), published)
+    model = DiffusionGemma(network)
+    refuse_numbers_that_are_none(model, folder)
+    return LoadedNetwork(model, published)
 
 
 def read_model_config(folder: Path) -> DiffusionGemmaConfig:
@@ -121,6 +134,7 @@ def read_model_config(folder: Path) -> DiffusionGemmaConfig:
         ) from error
     if not sane:
         raise WeightsCorrupt(f"{path} is damaged; pull the model again")
+    refuse_damaged_config(text, path)  # type: ignore[arg-type]
     if not causal:
         raise UsageError(f"{path} asks for a context that is not causal, which is not supported")
     return config
@@ -180,6 +194,7 @@ def _generation_config(folder: Path) -> DiffusionGemmaGenerationConfig:
         raise WeightsCorrupt(
             f"{path} is damaged ({type(error).__name__}); pull the model again"
         ) from error
+    refuse_damaged_settings(published, path)
     return published
 
 

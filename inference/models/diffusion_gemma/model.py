@@ -24,7 +24,7 @@ from midfill.inference.models.diffusion_gemma.context import EncodedContext, lay
 from midfill.inference.models.diffusion_gemma.static_context import KINDS, StaticContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from weakref import ReferenceType
 
     from torch import Tensor
@@ -213,8 +213,8 @@ class DiffusionGemma:
         """(slots, hidden) to (slots, vocab) float32 logits, soft-capped."""
         cap = self._config.final_logit_softcapping
         logits: Tensor = self.network.lm_head(states)
-        capped: Tensor = torch.tanh(logits.float() / cap) * cap
-        return capped
+        capped = logits.float() / cap  # the one copy; the rest is done in its place
+        return capped.tanh_().mul_(cap)
 
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:
@@ -253,12 +253,22 @@ class CanvasBehind:
         return self._model.device
 
     def predict(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
+        return self._model.head(self._states(canvas, ids, belief))
+
+    def predict_in_parts(
+        self, canvas: UniformCanvas, ids: Tensor, parts: Sequence[int]
+    ) -> Iterator[Tensor]:
+        for states in torch.split(self._states(canvas, ids, None), list(parts)):
+            yield self._model.head(states)
+
+    def _states(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
+        """(free slots of all rows, hidden), for the head."""
         model, start = self._model, len(self.context)
         if belief is None:
             belief = torch.zeros_like(model.embed(ids))
         if model.steps.capturing:
             states = model.captured_step(ids, belief, canvas.present, self)
-            return model.head(states[canvas.free])
+            return canvas.of_free(states)
         if canvas.rows not in self._views:
             self._views[canvas.rows] = self.context.view(canvas.rows)
         cache = self._views[canvas.rows]
@@ -269,7 +279,7 @@ class CanvasBehind:
             _masks(canvas, cache),
             cache,
         )
-        return model.head(states[canvas.free])
+        return canvas.of_free(states)
 
     def believe(self, canvas: UniformCanvas, logits: Tensor) -> Tensor:
         certain = self._model.embed(canvas.pinned)

@@ -38,10 +38,16 @@ def refuse_useless(options: Options) -> None:
         raise UsageError(
             f"DiffusionGemma was not taught length={options.length}; it takes auto, fixed or search"
         )
-    if options.suffix is SuffixView.PROMPT and options.length not in (Length.AUTO, Length.FIXED):
+    view = options.suffix or SuffixView.PROMPT
+    if view is SuffixView.PROMPT and options.length is not Length.AUTO:
         raise UsageError(
-            "with suffix=prompt the answer says where it ends; leave length= out, "
-            "or pin the suffix with suffix=pinned"
+            "with suffix=prompt, the default, the answer says where it ends: leave out "
+            f"length={options.length}, or pin the suffix with suffix=pinned"
+        )
+    if view is not SuffixView.PROMPT and not options.suffix_tokens:
+        raise UsageError(
+            f"with suffix={view} there has to be something to pin: ask for more than "
+            "suffix-tokens=0, or for suffix=prompt"
         )
 
 

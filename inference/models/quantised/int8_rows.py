@@ -22,7 +22,7 @@ class Int8Rows(nn.Module):
     w ≈ s · q, where s = max |w| / 127 over a row and q = round(w / s).
 
     Args:
-        scale: (…, out, 1), of the weight's own type.
+        scale: (…, out, 1), of the type that is computed with.
     """
 
     scale: Tensor
@@ -36,18 +36,19 @@ class Int8Rows(nn.Module):
         return packed * self.scale
 
 
-def int8_rows(weight: Tensor, device: torch.device) -> tuple[Tensor, Int8Rows]:
+def int8_rows(weight: Tensor, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Int8Rows]:
     """Quantise a weight, row by row.
 
     Args:
         weight: (…, out, in) float, anywhere.
         device: where the result is to be; no large part of the weight is ever there in full.
+        dtype: of what it is turned back into.
 
     Returns:
         (…, out, in) int8, and what turns it back.
     """
     packed = torch.empty(weight.shape, dtype=torch.int8, device=device)
-    scale = torch.empty((*weight.shape[:-1], 1), dtype=weight.dtype, device=device)
+    scale = torch.empty((*weight.shape[:-1], 1), dtype=dtype, device=device)
     width = weight.shape[-1]
     all_rows, into, scales = weight.reshape(-1, width), packed.view(-1, width), scale.view(-1, 1)
     some = max(1, AT_ONCE // width)

@@ -33,7 +33,7 @@ class NormalFloat4(nn.Module):
         scales: (weights / 64,) bfloat16, which a scale loses nothing by that four bits would keep.
         values: (16,) float32, what the numbers stand for.
         shape: of the weight.
-        dtype: of the weight.
+        dtype: of what it is turned back into.
     """
 
     scales: Tensor
@@ -63,12 +63,15 @@ class NormalFloat4(nn.Module):
         return weight.view(self._shape)
 
 
-def normal_float4(weight: Tensor, device: torch.device) -> tuple[Tensor, NormalFloat4]:
+def normal_float4(
+    weight: Tensor, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, NormalFloat4]:
     """Quantise a weight, block by block.
 
     Args:
         weight: (…, out, in) float, anywhere.
         device: where the result is to be; for a moment the weight is there in full.
+        dtype: of what it is turned back into.
 
     Returns:
         (weights / 2, 1) uint8, and what turns it back.
@@ -81,7 +84,7 @@ def normal_float4(weight: Tensor, device: torch.device) -> tuple[Tensor, NormalF
         weight.detach().to(device).contiguous(), blocksize=BLOCK, quant_type=VALUES
     )
     scales = state.absmax.to(torch.bfloat16)
-    return packed, NormalFloat4(scales, state.code, weight.shape, weight.dtype)
+    return packed, NormalFloat4(scales, state.code, weight.shape, dtype)
 
 
 def bitsandbytes_functional() -> ModuleType:

@@ -2,8 +2,8 @@
 
 A quantised weight takes the place of the full one in the modules that have it, and is turned back
 into the full one each time that a module uses it: one layer's at a time. So every model works
-unchanged, with the operations of the type that it was loaded in, and stacked experts are no
-different from linear layers.
+unchanged, and stacked experts are no different from linear layers. What modules compute with need
+not be the type that weights were loaded in; converting them first would take memory for them all.
 
 The loaders of ``transformers`` are not used for this, because they leave out weights that modules
 share: of DiffusionGemma, whose encoder and decoder are one set of weights, nearly everything.
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from midfill.inference.models.quantised.which_weights import Owner
 
-    Quantiser = Callable[[Tensor, torch.device], tuple[Tensor, nn.Module]]
-    """Packs a weight on a device; the module turns it back."""
+    Quantiser = Callable[[Tensor, torch.device, torch.dtype], tuple[Tensor, nn.Module]]
+    """Packs a weight on a device; the module turns it back, into a type to compute with."""
 
 QUANTISERS: dict[Weights, Quantiser] = {Weights.INT8: int8_rows, Weights.INT4: normal_float4}
 
@@ -41,7 +41,9 @@ def is_quantised(weights: Weights) -> bool:
 
 
 @torch.no_grad()
-def quantise(model: nn.Module, weights: Weights, device: torch.device) -> None:
+def quantise(
+    model: nn.Module, weights: Weights, device: torch.device, dtype: torch.dtype | None = None
+) -> None:
     """Quantise a model in place; nothing happens unless ``weights`` are of such a kind.
 
     What is quantised ends up on the device, one weight after the other, so the full model need
@@ -51,6 +53,7 @@ def quantise(model: nn.Module, weights: Weights, device: torch.device) -> None:
         model: with its weights; those in memory-mapped files cost no memory but the page cache.
         weights: what they are to be held as.
         device: where they are to be.
+        dtype: that modules compute with; by default each weight's own.
 
     Raises:
         UsageError: the kind needs a library that is not here.
@@ -59,10 +62,18 @@ def quantise(model: nn.Module, weights: Weights, device: torch.device) -> None:
     if quantiser is None:
         return
     for shared in weights_to_quantise(model):
-        packed, unpack = quantiser(shared.tensor, device)
+        packed, unpack = quantiser(shared.tensor, device, dtype or shared.tensor.dtype)
         parameter = nn.Parameter(packed, requires_grad=False)
         for owner in shared.owners:
             _replace(owner, parameter, unpack)
+
+
+@torch.no_grad()
+def compute_in(model: nn.Module, dtype: torch.dtype) -> None:
+    """Convert what is not quantised of a model that has been: its parameters and stored buffers."""
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if tensor.is_floating_point() and ".parametrizations." not in f".{name}":
+            tensor.data = tensor.data.to(dtype)
 
 
 def _replace(owner: Owner, packed: nn.Parameter, unpack: nn.Module) -> None:
