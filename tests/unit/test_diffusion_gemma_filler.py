@@ -18,9 +18,17 @@ from midfill.inference.errors import Cancelled, InvalidText
 from midfill.inference.fillers import answered_prompt, diffusion_gemma, pinned_canvas
 from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller, open_diffusion_gemma
 from midfill.inference.fillers.filler import Run
-from midfill.inference.models.diffusion_gemma.context import ContextStore, room_for
+from midfill.inference.models.diffusion_gemma.context import (
+    ContextStore,
+    EncodedContext,
+    room_for,
+)
 from midfill.inference.models.diffusion_gemma.loading import LoadedNetwork
-from midfill.inference.models.diffusion_gemma.model import CanvasBehind, DiffusionGemma
+from midfill.inference.models.diffusion_gemma.model import (
+    ENCODE_CHUNK,
+    CanvasBehind,
+    DiffusionGemma,
+)
 from midfill.inference.models.options import Length, Options, SuffixView, Weights
 from midfill.inference.models.reference import ModelReference, Place
 from midfill.inference.progress import nobody_listens
@@ -40,7 +48,6 @@ from midfill.inference.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from midfill.inference.models.diffusion_gemma.context import EncodedContext
     from midfill.inference.uniform.canvas import UniformCanvas
 
 CPU = torch.device("cpu")
@@ -419,13 +426,21 @@ def test_a_context_larger_than_the_store_is_found_again(
 
 
 def test_a_context_has_room_for_its_prompt_at_once(
-    fillers: Callable[..., DiffusionGemmaFiller],
+    fillers: Callable[..., DiffusionGemmaFiller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filler, asked = fillers(SuffixView.PINNED), request("value = 1\n" * 60)
+    filler, asked = fillers(SuffixView.PINNED), request("value = 1\n" * 150)
     tokens = filler._lay_out(asked).prompt.tokens
+    assert len(tokens) > 2 * ENCODE_CHUNK
+    sizes: list[int] = []
+    usual = EncodedContext.extend
+
+    def noted(context: EncodedContext, *given: object) -> None:
+        usual(context, *given)  # type: ignore[arg-type]
+        sizes.append(context.nbytes // context.token_bytes)
+
+    monkeypatch.setattr(EncodedContext, "extend", noted)
     filled(filler, asked)
-    context = filler.contexts.take(tokens, filler._model.new_context)
-    assert context.nbytes == context.token_bytes * room_for(len(tokens))
+    assert sizes == [room_for(len(tokens))] * 3
 
 
 @pytest.mark.parametrize("view", VIEWS)

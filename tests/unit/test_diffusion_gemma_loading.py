@@ -129,6 +129,8 @@ def test_what_is_quantised_is_not_converted_first(
     converted = load(folder).model
     quantise(converted.network, weights, CPU)
     assert packed.network.dtype == torch.float32
+    scales = [model.network.model.decoder.embed_tokens.embed_scale for model in (packed, converted)]
+    assert torch.equal(*scales)
 
     ids, predictions = list(range(20, 40)), []
     canvas = UniformCanvas.blank(4, CPU)
