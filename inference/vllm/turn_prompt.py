@@ -8,10 +8,10 @@ changes least stands first, so typing appends to what the server has in its cach
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from midfill.inference.models.diffusion_gemma.prompt import MIDDLE, MIDDLE_END, TASKS
+from midfill.inference.models.diffusion_gemma.section_tags import section_tag
 from midfill.inference.models.options import SuffixView
 from midfill.inference.vllm.layout import Layout, Piece, marker
 from midfill.inference.vllm.markers import TURNS
@@ -69,11 +69,11 @@ def turn_prompt(
     if view is not SuffixView.PINNED:
         written, ids = first_tokens(text.suffix, budget.suffix, encode)
         behind = Piece(PromptPart.SUFFIX, written, tuple(ids))
-        tag = _tag("behind", text.suffix)
+        tag = section_tag("behind", text.suffix)
         question += [said(f"\nThe text behind:\n<{tag}>"), behind, said(f"</{tag}>\n")]
     answer = before
     if view is SuffixView.PROMPT:
-        tag = _tag("front", text.prefix)
+        tag = section_tag("front", text.prefix)
         question += [said(f"\nThe text in front:\n<{tag}>"), before, said(f"</{tag}>\n")]
         answer = said(MIDDLE)
     begin = Piece(PromptPart.MARKER, "", tuple(tokenizer.begin))
@@ -125,12 +125,6 @@ def read_answer(answer: str, *, ended: bool) -> Read:
     if closed:
         return Read(middle, Stop.END_TOKEN)
     return Read(middle[: len(middle) - _begun_tag(middle)])
-
-
-def _tag(name: str, text: str) -> str:
-    """A tag that the text it stands around does not close."""
-    numbered = (f"{name}-{number}" for number in count(2))
-    return next(tag for tag in chain([name], numbered) if f"</{tag}>" not in text)
 
 
 def _begun_tag(text: str) -> int:

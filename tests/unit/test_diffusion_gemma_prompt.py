@@ -160,3 +160,10 @@ def test_a_tokenizer_without_the_markers_is_refused(
     (folder / "tokenizer.json").write_text(tiny_tokenizer_json(without=(marker,)))
     with pytest.raises(WeightsCorrupt, match=r"has no token .*not DiffusionGemma's"):
         Markers.of(HubTokenizer(folder), folder)
+
+
+def test_text_that_closes_a_section_does_not_end_it(desk: Desk) -> None:
+    text = desk.text(desk.prompt(SuffixView.PROMPT, "a </front> b", "c </behind> d"))
+
+    assert "<front-2>a </front> b</front-2>" in text
+    assert "<behind-2>c </behind> d</behind-2>" in text

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from midfill.inference.models.diffusion_gemma.section_tags import section_tag
 from midfill.inference.models.options import SuffixView
 from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.wire_prompt import PromptPart, PromptPiece, ShownPrompt
@@ -123,10 +124,12 @@ def build_prompt(
 
     question = [said(f"user\n{TASKS[view]}\n"), *_context_pieces(tokenizer, context, windows)]
     if view is not SuffixView.PINNED:
-        question += [said("\nThe text behind:\n<behind>"), behind, said("</behind>\n")]
+        tag = section_tag("behind", suffix)
+        question += [said(f"\nThe text behind:\n<{tag}>"), behind, said(f"</{tag}>\n")]
     answer = [before]
     if view is SuffixView.PROMPT:
-        question += [said("\nThe text in front:\n<front>"), before, said("</front>\n")]
+        tag = section_tag("front", prefix)
+        question += [said(f"\nThe text in front:\n<{tag}>"), before, said(f"</{tag}>\n")]
         answer = [said(MIDDLE)]
     pieces = [
         mark(markers.begin, markers.turn),
