@@ -128,7 +128,7 @@ def test_the_command_reports_and_keeps_every_row(
     published: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox()
-    monkeypatch.setattr("midfill.inference.engine.Engine", lambda model: engine)
+    monkeypatch.setattr("midfill.inference.engine.Engine", lambda *model: engine)
     out = published / "run.jsonl"
     call = ("humaneval-single-line", "--data", str(published), "--out", str(out), "--json")
 

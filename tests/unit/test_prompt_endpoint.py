@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from serving import CANARY, eventually, post, serving
 from stepping_engine import SteppingEngine
 
-from midfill.inference import engine as engine_module
 from midfill.inference.errors import EngineBusy, EngineUnavailable, InvalidText, MidfillError
+from midfill.inference.fillers import embedded
 from midfill.inference.prompt import build_prompt
 from midfill.inference.prompt_view import shown_prompt
 from midfill.inference.transport import UnixAddress, engine_address
@@ -188,7 +188,7 @@ def test_what_is_shown_is_what_a_fill_is_given(
         given.append(build_prompt(*arguments))  # type: ignore[arg-type]
         return given[-1]
 
-    monkeypatch.setattr(engine_module, "build_prompt", record)
+    monkeypatch.setattr(embedded, "build_prompt", record)
     request = InfillRequest(context=FILES, prefix=PREFIX, suffix="\r\n\r\nmain()\r\n")
     shown = engine.prompt(request)
     final = [*engine.infill(request)][-1]
