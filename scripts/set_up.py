@@ -41,6 +41,8 @@ def fingerprint() -> str:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in {".py", ".typed", ".safetensors"}:
                 digest.update(str(path.relative_to(ROOT)).encode())
+            if path.suffix in {".cpp", ".hpp", ".inc"}:  # compiled
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -171,7 +171,8 @@ class ModelFolder:
             if files[name].sha256 != record.files[name].sha256:
                 return False
         with suppress(OSError):  # in a read-only cache it is hashed each time
-            write_record(self.path, PreparedRecord(self.format, self.published.sha256, files))
+            kept = {**record.files, **files}  # also of products that others use
+            write_record(self.path, PreparedRecord(self.format, self.published.sha256, kept))
         return True
 
     def _complete(

@@ -11,19 +11,24 @@ from midfill.inference.healing import Vocabulary
 from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.eager_network import EagerNetwork
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.end_head import read_end_head
-from midfill.inference.models.embedded.files import CALIBRATION, ensure_files
+from midfill.inference.models.embedded.files import CALIBRATION, Form, ensure_files, form_on_cpu
+from midfill.inference.models.embedded.int8_network import Int8Network
+from midfill.inference.models.embedded.int8_weights import assemble_int8
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.weights import Weights, assemble_base, read_tensors
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
+from midfill.kernels.native.library import native_library
 
 if TYPE_CHECKING:
     import torch
 
     from midfill.inference.confidence import Calibration
     from midfill.inference.models.embedded.end_head import EndHead
+    from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.interface import DenoisingModel
     from midfill.inference.progress import ProgressListener
 
@@ -43,14 +48,39 @@ class LoadedModel:
     calibration: Calibration | None = None
 
 
-def load_embedded(device: torch.device, listener: ProgressListener) -> LoadedModel:
+def load_embedded(
+    device: torch.device, listener: ProgressListener, form: Form | None = None
+) -> LoadedModel:
     """Load the embedded model, pulling its weights first where they are missing.
+
+    Args:
+        device: where to.
+        listener: told of progress.
+        form: what its weights are rounded to; by default what is fastest on the device. Only a CPU
+            computes in int8.
 
     Raises:
         MidfillError: the weights cannot be had, or are damaged.
     """
-    files = ensure_files(listener)
+    if form is None:
+        form = form_on_cpu() if device.type == "cpu" else Form.BFLOAT16
+    files = ensure_files(listener, form=form)
     listener(Progress("loading the embedded model"))
+    tokenizer = Tokenizer(files.tokenizer)
+    model = _int8_model(files) if form is Form.INT8 else _eager_model(files, device)
+    loaded = LoadedModel(
+        model,
+        tokenizer,
+        Vocabulary(tokenizer.vocabulary_bytes),
+        masks=min(MASKS, model.masks),
+        end_head=read_end_head(width=model.architecture.width),
+        calibration=read_calibration(CALIBRATION),
+    )
+    _warm_up(loaded)
+    return loaded
+
+
+def _eager_model(files: EmbeddedFiles, device: torch.device) -> EmbeddedModel:
     architecture = Architecture()
     base = assemble_base(
         read_tensors(files.weights),
@@ -60,17 +90,19 @@ def load_embedded(device: torch.device, listener: ProgressListener) -> LoadedMod
         device=device,
     )
     weights = Weights.assemble(base, read_adapter(files.adapter), architecture)
-    tokenizer = Tokenizer(files.tokenizer)
-    loaded = LoadedModel(
-        EmbeddedModel(weights, architecture),
-        tokenizer,
-        Vocabulary(tokenizer.vocabulary_bytes),
-        masks=min(MASKS, weights.adapter.masks),
-        end_head=read_end_head(width=architecture.width),
-        calibration=read_calibration(CALIBRATION),
+    return EmbeddedModel(EagerNetwork(weights, architecture), weights.adapter, architecture)
+
+
+def _int8_model(files: EmbeddedFiles) -> EmbeddedModel:
+    architecture, native = Architecture(), native_library()
+    weights, adapter = assemble_int8(
+        read_tensors(files.weights),
+        EmbeddingRows(files.weights),
+        read_adapter(files.adapter),
+        architecture,
+        native,
     )
-    _warm_up(loaded)
-    return loaded
+    return EmbeddedModel(Int8Network(weights, native), adapter, architecture)
 
 
 def _warm_up(loaded: LoadedModel) -> None:

@@ -17,7 +17,7 @@ from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import assemble_adapter, read_adapter
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
-from midfill.inference.models.embedded.files import ensure_files
+from midfill.inference.models.embedded.files import Form, ensure_files
 from midfill.inference.models.embedded.weights import assemble_base, read_tensors
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
@@ -114,7 +114,7 @@ def _run(
     listener: ProgressListener,
 ) -> Outcome:
     make_folder(folder)
-    files = ensure_files(listener)
+    files = ensure_files(listener, form=Form.BFLOAT16)
     shipped = read_adapter(files.adapter) if recipe.start == "shipped" else None
     architecture = Architecture()
     if shipped is not None:

@@ -39,6 +39,7 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
 
     from midfill.inference.models.embedded.adapter import read_adapter
     from midfill.inference.models.embedded.architecture import Architecture
+    from midfill.inference.models.embedded.eager_network import EagerNetwork
     from midfill.inference.models.embedded.gguf_layout import dequantised_tensors
     from midfill.inference.models.embedded.model import EmbeddedModel
     from midfill.inference.models.embedded.weights import Weights, assemble_base
@@ -52,7 +53,8 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
         device=torch.device("cpu"),
     )
     adapter = read_adapter(embedded_files.adapter)
-    return EmbeddedModel(Weights.assemble(assembled, adapter, Architecture()))
+    weights = Weights.assemble(assembled, adapter, Architecture())
+    return EmbeddedModel(EagerNetwork(weights, Architecture()), weights.adapter)
 
 
 @pytest.fixture

@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, dequantize, quantize
-from safetensors import safe_open
 from safetensors.torch import load_file
 
+from midfill.inference.downloads.model_folder import State
 from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.files import Form, embedded_folder, ensure_files
 from midfill.inference.models.embedded.gguf_file import read_gguf
 from midfill.inference.models.embedded.gguf_layout import dequantised_tensors, fused_layout
+from midfill.inference.models.embedded.int8_weights import rounded, stored_tensors
 from midfill.inference.models.embedded.prepare import write_bfloat16_weights
+from midfill.inference.models.embedded.weights import read_tensors
 from midfill.inference.models.embedded.weights_file import write_weights
+from midfill.kernels.int8_matrix import Int8Matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.files import EmbeddedFiles
 
 SMALL = Architecture(
-    layers=2, width=64, query_heads=4, key_heads=2, head_size=16, feed_forward=96, vocabulary=4100
+    layers=2, width=64, query_heads=4, key_heads=2, head_size=16, feed_forward=96, vocabulary=4112
 )
 
 
@@ -59,6 +63,12 @@ def write_gguf(path: Path, *, leave_out: str = "") -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+BFLOAT16_LAYOUT = [
+    (fused.name, torch.bfloat16 if fused.is_matrix else torch.float32, fused.shape)
+    for fused in fused_layout(SMALL)
+]
 
 
 @pytest.fixture
@@ -135,7 +145,7 @@ def test_a_file_without_one_of_the_tensors_is_corrupt(tmp_path: Path) -> None:
 
 def test_a_file_of_another_shape_is_corrupt(gguf: Path) -> None:
     with pytest.raises(WeightsCorrupt, match="not the embedded model's file"):
-        list(dequantised_tensors(gguf, torch.float32, Architecture(layers=2, vocabulary=4100)))
+        list(dequantised_tensors(gguf, torch.float32, Architecture(layers=2, vocabulary=4096)))
 
 
 def test_written_weights_load_as_they_were(gguf: Path, tmp_path: Path) -> None:
@@ -143,13 +153,31 @@ def test_written_weights_load_as_they_were(gguf: Path, tmp_path: Path) -> None:
     target = tmp_path / "weights.safetensors"
 
     with target.open("wb") as file:
-        write_weights(file, fused_layout(SMALL), tensors)
+        write_weights(file, BFLOAT16_LAYOUT, tensors)
 
     loaded = load_file(target)
     assert loaded.keys() == dict(tensors).keys()
     for name, tensor in tensors:
         assert loaded[name].dtype == tensor.dtype
         assert torch.equal(loaded[name], tensor), name
+
+
+def test_rounded_weights_load_as_they_were_rounded(gguf: Path, tmp_path: Path) -> None:
+    exact = dict(dequantised_tensors(gguf, torch.float32, SMALL))
+    target = tmp_path / "weights.safetensors"
+
+    with target.open("wb") as file:
+        parts = (part for item in exact.items() for part in rounded(*item))
+        write_weights(file, list(stored_tensors(fused_layout(SMALL))), parts)
+
+    loaded = load_file(target)
+    assert torch.equal(loaded["embedding"], exact["embedding"].bfloat16())
+    assert torch.equal(loaded["final_norm"], exact["final_norm"])
+    for name in ("head", "layers.1.qkv.weight", "layers.0.down.weight"):
+        matrix = Int8Matrix(*(loaded[f"{name}.{part}"] for part in ("panels", "scales", "sums")))
+        off = (matrix.dequantised() - exact[name]).abs()
+        assert (off <= matrix.scales[:, None] * 0.501).all(), name
+        assert torch.equal(matrix.sums, matrix.rounded().sum(1, dtype=torch.int32)), name
 
 
 def test_weights_that_are_not_in_the_layout_are_not_written(gguf: Path, tmp_path: Path) -> None:
@@ -161,7 +189,7 @@ def test_weights_that_are_not_in_the_layout_are_not_written(gguf: Path, tmp_path
         (tmp_path / "weights.safetensors").open("wb") as file,
         pytest.raises(WeightsCorrupt, match="tensor tail is not the head"),
     ):
-        write_weights(file, fused_layout(SMALL), renamed())
+        write_weights(file, BFLOAT16_LAYOUT, renamed())
 
 
 def test_a_file_of_another_model_is_not_prepared(gguf: Path, tmp_path: Path) -> None:
@@ -169,28 +197,36 @@ def test_a_file_of_another_model_is_not_prepared(gguf: Path, tmp_path: Path) -> 
         write_bfloat16_weights(gguf, tmp_path / "weights.safetensors", lambda progress: None)
 
 
-def test_the_prepared_weights_are_the_published_ones_in_bfloat16(
-    embedded_files: EmbeddedFiles,
+@pytest.mark.parametrize("form", [Form.INT8, Form.BFLOAT16])
+def test_the_prepared_weights_are_the_published_ones(
+    embedded_files: EmbeddedFiles, form: Form
 ) -> None:
+    folder = embedded_folder(form)
+    if folder.state() is not State.READY:
+        pytest.skip(f"they are not prepared in {form} on this machine")
     head = read_gguf(embedded_files.gguf)
     data = np.memmap(embedded_files.gguf, np.uint8, "r")
+    weights = read_tensors(ensure_files(form=form).weights)
 
-    with safe_open(embedded_files.weights, framework="pt") as weights:
-        for fused in fused_layout(Architecture()):
-            assert tuple(weights.get_slice(fused.name).get_shape()) == fused.shape
-        for fused in fused_layout(Architecture()):
-            if not fused.name.startswith(("layers.0.", "layers.23.", "final_norm")):
-                continue
-            rows = []
-            for name in fused.stacks:
-                info = head.tensors[name]
-                kind = GGMLQuantizationType(info.quantisation)
-                size = _bytes(math.prod(info.shape), kind)
-                blocks = np.array(data[info.offset : info.offset + size])
-                rows.append(dequantize(blocks[None], kind).reshape(info.shape))
-            expected = torch.from_numpy(np.concatenate(rows))
-            found = weights.get_tensor(fused.name)
+    for fused in fused_layout(Architecture()):
+        if not fused.name.startswith(("layers.0.", "layers.23.", "final_norm")):
+            continue
+        rows = []
+        for name in fused.stacks:
+            info = head.tensors[name]
+            kind = GGMLQuantizationType(info.quantisation)
+            size = _bytes(math.prod(info.shape), kind)
+            blocks = np.array(data[info.offset : info.offset + size])
+            rows.append(dequantize(blocks[None], kind).reshape(info.shape))
+        expected = torch.from_numpy(np.concatenate(rows))
+        if fused.name in weights:
+            found = weights[fused.name]
             assert torch.equal(found, expected.to(found.dtype)), fused.name
+        else:
+            parts = (weights[f"{fused.name}.{part}"] for part in ("panels", "scales", "sums"))
+            matrix = Int8Matrix(*parts)
+            off = (matrix.dequantised() - expected).abs()
+            assert (off <= matrix.scales[:, None] * 0.501).all(), fused.name
 
 
 def _bytes(elements: int, kind: GGMLQuantizationType) -> int:

@@ -13,6 +13,7 @@ from midfill.inference.choosing import choose_greedily
 from midfill.inference.denoising import denoise
 from midfill.inference.healing import Healing, Vocabulary
 from midfill.inference.models.embedded.adapter import FORMAT, AdapterFile
+from midfill.inference.models.embedded.eager_network import EagerNetwork
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.sampler_head import SamplerHead
 from midfill.inference.models.embedded.weights import Base, Weights
@@ -45,7 +46,8 @@ def model(base: Base, parameters: dict[str, torch.Tensor]) -> EmbeddedModel:
         {**parameters, "guess_tokens": GUESS_TOKENS.int()},
         {"format": FORMAT, "entry_layer": str(SHAPE.entry_layer)},
     )
-    return EmbeddedModel(Weights.assemble(base, file, ARCHITECTURE), ARCHITECTURE)
+    weights = Weights.assemble(base, file, ARCHITECTURE)
+    return EmbeddedModel(EagerNetwork(weights, ARCHITECTURE), weights.adapter, ARCHITECTURE)
 
 
 @pytest.fixture(scope="module")

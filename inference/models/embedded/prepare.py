@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from midfill.inference.progress import ProgressListener
 
 FORMAT = 1
-"""Version of what `PRODUCTS` write. A new one has them made anew at the next start."""
+"""Version of what is written here. A new one has them made anew at the next start."""
 
 
 def write_tokenizer(gguf: Path, target: Path, listener: ProgressListener) -> None:
@@ -38,23 +38,45 @@ def write_bfloat16_weights(gguf: Path, target: Path, listener: ProgressListener)
     """Write the dequantised tensors of a GGUF file to ``target``, in `fused_layout`."""
     import torch
 
-    from midfill.inference.models.embedded.gguf_layout import dequantised_tensors, fused_layout
+    from midfill.inference.models.embedded.gguf_layout import fused_layout
     from midfill.inference.models.embedded.weights_file import write_weights
 
-    layout = fused_layout(Architecture())
-    total = sum(math.prod(tensor.shape) for tensor in layout)
-
-    def watched() -> Iterator[tuple[str, torch.Tensor]]:
-        done = 0
-        for name, tensor in dequantised_tensors(gguf, torch.bfloat16):
-            listener(Progress("preparing the embedded model", done / total))
-            yield name, tensor
-            done += tensor.numel()
-
+    layout = [
+        (fused.name, torch.bfloat16 if fused.is_matrix else torch.float32, fused.shape)
+        for fused in fused_layout(Architecture())
+    ]
     with target.open("wb") as file:
-        write_weights(file, layout, watched())
+        write_weights(file, layout, _dequantised(gguf, torch.bfloat16, listener))
+
+
+def write_int8_weights(gguf: Path, target: Path, listener: ProgressListener) -> None:
+    """Write the tensors of a GGUF file to ``target``, rounded as `int8_weights` stores them."""
+    import torch
+
+    from midfill.inference.models.embedded.gguf_layout import fused_layout
+    from midfill.inference.models.embedded.int8_weights import rounded, stored_tensors
+    from midfill.inference.models.embedded.weights_file import write_weights
+
+    layout = list(stored_tensors(fused_layout(Architecture())))
+    with target.open("wb") as file:
+        dequantised = _dequantised(gguf, torch.float32, listener)
+        stored = (part for name, tensor in dequantised for part in rounded(name, tensor))
+        write_weights(file, layout, stored)
+
+
+def _dequantised(
+    gguf: Path, dtype: torch.dtype, listener: ProgressListener
+) -> Iterator[tuple[str, torch.Tensor]]:
+    from midfill.inference.models.embedded.gguf_layout import dequantised_tensors, fused_layout
+
+    total = sum(math.prod(tensor.shape) for tensor in fused_layout(Architecture()))
+    done = 0
+    for name, tensor in dequantised_tensors(gguf, dtype):
+        listener(Progress("preparing the embedded model", done / total))
+        yield name, tensor
+        done += tensor.numel()
 
 
 TOKENIZER = Product("tokenizer.json", 6_000_000, write_tokenizer)
-WEIGHTS = Product("weights-bf16.safetensors", 1_261_000_000, write_bfloat16_weights)
-PRODUCTS = (TOKENIZER, WEIGHTS)
+BFLOAT16_WEIGHTS = Product("weights-bf16.safetensors", 1_261_000_000, write_bfloat16_weights)
+INT8_WEIGHTS = Product("weights-int8.safetensors", 770_000_000, write_int8_weights)

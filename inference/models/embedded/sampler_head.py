@@ -12,7 +12,7 @@ draft heads, arXiv 2402.05109.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from torch.nn import functional as F
 
@@ -22,9 +22,26 @@ if TYPE_CHECKING:
 EPSILON = 1e-6
 
 
+class Sampler(Protocol):
+    """Goes through a group of masks from left to right."""
+
+    def next_state(self, mask_state: Tensor, token_embedding: Tensor, state: Tensor) -> Tensor:
+        """The running state that predicts what stands behind a mask slot.
+
+        Args:
+            mask_state: (width,), the mask slot's, behind the final norm.
+            token_embedding: (width,), of the token at the mask slot's own place.
+            state: (width,), the running state so far.
+
+        Returns:
+            (width,); its product with a row of the head is that token's logit.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SamplerHead:
-    """Its tensors.
+    """A `Sampler` in plain torch.
 
     Attributes:
         mask, token, state: (width, hidden), what a mask's state, the embedding of the token before
@@ -38,24 +55,15 @@ class SamplerHead:
     out: Tensor
 
     def next_state(self, mask_state: Tensor, token_embedding: Tensor, state: Tensor) -> Tensor:
-        """The running state that predicts what stands behind a mask slot.
-
-        Args:
-            mask_state: (…, width), the mask slot's, behind the final norm.
-            token_embedding: (…, width), of the token at the mask slot's own place.
-            state: (…, width), the running state so far.
-
-        Returns:
-            (…, width); its product with a row of the head is that token's logit.
-        """
+        """See `Sampler`; any leading dimensions."""
         hidden = (
-            _unit(mask_state) @ self.mask
-            + _unit(token_embedding) @ self.token
-            + _unit(state) @ self.state
+            unit(mask_state) @ self.mask
+            + unit(token_embedding) @ self.token
+            + unit(state) @ self.state
         )
         return mask_state + F.silu(hidden) @ self.out
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit(x: Tensor) -> Tensor:
     """``x`` scaled to unit root mean square."""
     return F.rms_norm(x, x.shape[-1:], eps=EPSILON)

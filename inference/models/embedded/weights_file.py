@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 
     import torch
 
-    from midfill.inference.models.embedded.gguf_layout import FusedTensor
-
 _PAGE = 4096
 """The data starts on a page, so that a memory map hands out well-aligned tensors."""
 
 
+_CODES = {"bfloat16": ("BF16", 2), "float32": ("F32", 4), "int32": ("I32", 4), "int8": ("I8", 1)}
+"""The format's names of torch's dtypes, and bytes of an element."""
+
+StoredTensor = tuple[str, "torch.dtype", tuple[int, ...]]
+"""Name, dtype and shape."""
+
+
 def write_weights(
-    file: BinaryIO, layout: Sequence[FusedTensor], tensors: Iterable[tuple[str, torch.Tensor]]
+    file: BinaryIO,
+    layout: Sequence[StoredTensor],
+    tensors: Iterable[tuple[str, torch.Tensor]],
 ) -> None:
-    """Write bfloat16 matrices and float32 vectors in the order of ``layout``.
+    """Write tensors in the order of ``layout``.
 
     Raises:
         WeightsCorrupt: ``tensors`` is not what ``layout`` says.
@@ -36,20 +43,15 @@ def write_weights(
 
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for fused in layout:
-        code, size = ("BF16", 2) if fused.is_matrix else ("F32", 4)
-        start, end = end, end + math.prod(fused.shape) * size
-        header[fused.name] = {
-            "dtype": code,
-            "shape": list(fused.shape),
-            "data_offsets": [start, end],
-        }
+    for name, dtype, shape in layout:
+        code, size = _CODES[str(dtype).removeprefix("torch.")]
+        start, end = end, end + math.prod(shape) * size
+        header[name] = {"dtype": code, "shape": list(shape), "data_offsets": [start, end]}
     encoded = json.dumps(header, separators=(",", ":")).encode()
     encoded = encoded.ljust(-(-(len(encoded) + 8) // _PAGE) * _PAGE - 8)
     file.write(len(encoded).to_bytes(8, "little"))
     file.write(encoded)
-    for fused, (name, tensor) in zip(layout, tensors, strict=True):
-        dtype = torch.bfloat16 if fused.is_matrix else torch.float32
-        if (name, tuple(tensor.shape), tensor.dtype) != (fused.name, fused.shape, dtype):
-            raise WeightsCorrupt(f"tensor {name} is not the {fused.name} that was expected")
+    for (expected, dtype, shape), (name, tensor) in zip(layout, tensors, strict=True):
+        if (name, tuple(tensor.shape), tensor.dtype) != (expected, shape, dtype):
+            raise WeightsCorrupt(f"tensor {name} is not the {expected} that was expected")
         file.write(tensor.contiguous().view(torch.uint8).numpy().data)

@@ -9,6 +9,7 @@ import torch
 from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import Adapter
 from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.eager_network import EagerNetwork
 from midfill.inference.models.embedded.embedding_rows import EmbeddingRows
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.sampler_head import SamplerHead
@@ -43,4 +44,5 @@ def bare_model(base: Base) -> EmbeddedModel:
         sampler=SamplerHead(nothing.T, nothing.T, nothing.T, nothing),
         guess_tokens=torch.empty(0, dtype=torch.long),
     )
-    return EmbeddedModel(Weights(base, adapter, nothing), architecture)
+    network = EagerNetwork(Weights(base, adapter, nothing), architecture)
+    return EmbeddedModel(network, adapter, architecture)

@@ -11,7 +11,7 @@ from midfill.inference.downloads.cache_folder import cache_folder, make_folder
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.embedded.architecture import Architecture
 from midfill.inference.models.embedded.end_head import EndHead, end_head_file
-from midfill.inference.models.embedded.files import ensure_files
+from midfill.inference.models.embedded.files import Form, ensure_files
 from midfill.inference.progress import Progress
 from midfill.inference.tokenizer import Tokenizer
 from midfill.inference.training.corpus.errors import CorpusUnusable
@@ -125,7 +125,7 @@ def train_end_head(
     }
     folder = out or cache_folder() / "training" / "end"
     make_folder(folder)
-    files = ensure_files(listener)
+    files = ensure_files(listener, form=Form.BFLOAT16)
     tokenizer = Tokenizer(files.tokenizer)
     tables = token_tables(tokenizer)
     with memory_errors():

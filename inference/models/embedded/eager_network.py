@@ -1,0 +1,105 @@
+"""The embedded model in plain torch: on every device, in the dtype that its weights have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch.nn import functional as F
+
+from midfill.inference.models.embedded.adapter import UNADAPTED
+from midfill.kernels.adapted_linear import adapted_linear
+from midfill.kernels.canvas_attention import canvas_attention, causal_attention
+from midfill.kernels.rms_norm import rms_norm
+from midfill.kernels.rotary import rotate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from torch import Tensor
+
+    from midfill.inference.models.embedded.adapter import LayerAdapter
+    from midfill.inference.models.embedded.architecture import Architecture
+    from midfill.inference.models.embedded.network import Sight
+    from midfill.inference.models.embedded.sampler_head import SamplerHead
+    from midfill.inference.models.embedded.weights import Layer, Weights
+
+
+class EagerNetwork:
+    """A `Network`."""
+
+    def __init__(self, weights: Weights, architecture: Architecture) -> None:
+        self._base = weights.base
+        self._adapter = weights.adapter
+        self._guess_head = weights.guess_head
+        self._shape = architecture
+
+    @property
+    def device(self) -> torch.device:
+        return self._base.device
+
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        return self._base.dtype
+
+    @property
+    def sampler(self) -> SamplerHead:
+        return self._adapter.sampler
+
+    def embed(self, tokens: Sequence[int]) -> Tensor:
+        return self._base.embedding(tokens).to(self._base.device, self._base.dtype)
+
+    def entering(self, behind: Tensor, masks: int) -> Tensor:
+        return (behind[:, None] + self._adapter.mask_embeddings[:masks]).flatten(0, 1)
+
+    def layer(
+        self, number: int, states: Tensor, sight: Sight, keys: Tensor, values: Tensor
+    ) -> Tensor:
+        layer, entry = self._base.layers[number], self._adapter.entry_layer
+        update = self._adapter.layers[number - entry] if number >= entry else UNADAPTED
+        states = states + self._attend(states, layer, update, sight, keys, values)
+        return states + self._feed_forward(states, layer, update, sight.known)
+
+    def normalised(self, states: Tensor) -> Tensor:
+        return rms_norm(states, self._base.final_norm, self._shape.norm_epsilon)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return F.linear(states, self._base.head).float()
+
+    def best_guess(self, state: Tensor) -> int:
+        return int(F.linear(state, self._guess_head).argmax())
+
+    def _attend(
+        self,
+        states: Tensor,
+        layer: Layer,
+        update: LayerAdapter,
+        sight: Sight,
+        keys: Tensor,
+        values: Tensor,
+    ) -> Tensor:
+        shape = self._shape
+        slots, context = states.shape[0], sight.context
+        x = rms_norm(states, layer.attention_norm, shape.norm_epsilon)
+        projected = adapted_linear(x, layer.qkv, layer.qkv_bias, update.qkv, sight.known)
+        query, key, value = projected.split_with_sizes(
+            (shape.query_width, shape.key_width, shape.key_width), dim=-1
+        )
+        query = rotate(query.view(slots, shape.query_heads, -1), sight.angles)
+        key = rotate(key.view(slots, shape.key_heads, -1), sight.angles)
+        end = context + slots
+        keys[:, context:end] = key.transpose(0, 1)
+        values[:, context:end] = value.view(slots, shape.key_heads, -1).transpose(0, 1)
+        if sight.causal:
+            attended = causal_attention(query, keys[:, :end], values[:, :end])
+        else:
+            bias = sight.bias(shape.query_heads // shape.key_heads, query.dtype, query.device)
+            attended = canvas_attention(query, keys[:, :end], values[:, :end], bias)
+        return adapted_linear(attended, layer.o, None, update.o, sight.known)
+
+    def _feed_forward(
+        self, states: Tensor, layer: Layer, update: LayerAdapter, known: int
+    ) -> Tensor:
+        x = rms_norm(states, layer.mlp_norm, self._shape.norm_epsilon)
+        gate, up = adapted_linear(x, layer.gate_up, None, update.gate_up, known).chunk(2, dim=-1)
+        return adapted_linear(F.silu(gate) * up, layer.down, None, update.down, known)
