@@ -12,6 +12,7 @@ from midfill.inference.confidence import Evidence, confidence
 from midfill.inference.denoising import denoise
 from midfill.inference.ending import NOWHERE, LikelyEnd, end_at_limit, likelier_end, overdue_end
 from midfill.inference.healing import Healing
+from midfill.inference.pace import Verified
 from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.stopping import Surroundings, find_end, finished_part
 from midfill.inference.text.seam import end_lines, join_to_rest_of_line
@@ -61,6 +62,7 @@ class Fill:
             the geometric mean of the tokens' probabilities. 0 if there is nothing to see.
         log_probabilities: of the tokens that the text was cut from, and of the one behind them;
             nats.
+        verified: how the model's own guesses turned out, step by step.
     """
 
     text: str
@@ -69,6 +71,7 @@ class Fill:
     steps: int
     confidence: float
     log_probabilities: tuple[float, ...]
+    verified: tuple[Verified, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,11 @@ def fill_hole(
         believed=believed,
         end_chances=doubts.chances if doubts else None,
     )
+    guessed, verified = 0, []  # what is believed at the start is nobody's guess
     for number, step in enumerate(steps, 1):
+        if guessed:
+            verified.append(Verified(guessed, len(step.tokens) - 1))
+        guessed = len(step.guesses)
         # Token by token, so that the outcome does not depend on how many a step accepts.
         certain = zip_longest(step.tokens, step.log_probabilities, step.end_chances)
         for token, log_probability, end_chance in certain:
@@ -188,7 +195,7 @@ def fill_hole(
                 middle.note_end_chance(token, end_chance, around)
             middle.append(token, log_probability)
             if stop := _stop(middle, token, task, around, doubts):
-                return _finish(middle, stop, number, task, around, calibration)
+                return _finish(middle, stop, number, task, around, calibration, verified)
         yield Draft(
             text=middle.text,
             guess=middle.with_guesses(step.guesses),
@@ -199,7 +206,7 @@ def fill_hole(
             return None
         if monotonic() >= task.deadline:
             middle.text = _cut_short(middle, task, doubts)
-            return _finish(middle, Stop.DEADLINE, number, task, around, calibration)
+            return _finish(middle, Stop.DEADLINE, number, task, around, calibration, verified)
     raise AssertionError("the denoising loop never ends by itself")
 
 
@@ -235,6 +242,7 @@ def _finish(
     task: Task,
     around: Surroundings,
     calibration: Calibration | None,
+    verified: Sequence[Verified],
 ) -> Fill:
     text, log_probabilities = joined(middle.text, stop, task, around), middle.kept()
     return Fill(
@@ -244,6 +252,7 @@ def _finish(
         steps=steps,
         confidence=confidence(Evidence.of(log_probabilities, text, stop, task.extent), calibration),
         log_probabilities=log_probabilities,
+        verified=tuple(verified),
     )
 
 

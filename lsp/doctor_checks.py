@@ -21,12 +21,27 @@ from midfill.inference.downloads.model_folder import State
 from midfill.inference.errors import MidfillError
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.torch_report import TorchReport
+from midfill.kernels.native.library import (
+    INSTRUCTION_SET_VARIABLE,
+    built_library,
+    native_library,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
-"""What the engine takes with the embedded model, by whether the processor knows bfloat16."""
+INT8_ENGINE_BYTES = 1_000_000_000
+"""What the engine takes with the embedded model where the native operations run it."""
+
+TORCH_ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
+"""The same in plain torch, by whether the processor knows bfloat16."""
+
+INSTRUCTIONS = {
+    "avx512vnni": "int8 with AVX-512 VNNI",
+    "avx2": "int8 with AVX2",
+    "portable": "int8 without special instructions",
+}
+"""What the native operations use, by the library's names."""
 
 
 class Status(StrEnum):
@@ -74,9 +89,20 @@ class Machine:
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
 
+    @cached_property
+    def native(self) -> str | None:
+        """What the native operations use; nothing where there are none."""
+        library = native_library()
+        return library.instruction_set if library else None
+
     @property
     def bfloat16(self) -> bool:
         return isinstance(self.torch, TorchReport) and self.torch.bfloat16
+
+    @property
+    def engine_bytes(self) -> int:
+        """What the engine takes with the embedded model."""
+        return INT8_ENGINE_BYTES if self.native else TORCH_ENGINE_BYTES[self.bfloat16]
 
 
 def check_python(machine: Machine) -> Finding:
@@ -111,15 +137,25 @@ def check_instructions(machine: Machine) -> Finding:
     torch = machine.torch
     if isinstance(torch, str):
         return Finding("instructions", Status.WRONG, "unknown", "see torch")
-    value = f"{torch.vectors}, {'with' if torch.bfloat16 else 'without'} bfloat16"
-    if torch.bfloat16 or torch.cuda:
+    value = f"torch has {torch.vectors}, {'with' if torch.bfloat16 else 'without'} bfloat16"
+    if machine.native:
+        value = f"{INSTRUCTIONS[machine.native]}; {value}"
+    if torch.cuda or machine.native in ("avx512vnni", "avx2"):
         return Finding("instructions", Status.OK, value)
-    advice = "this processor computes in float32: twice the memory, about half the speed"
-    return Finding("instructions", Status.SLOW, value, advice)
+    if machine.native:
+        advice = "this processor lacks AVX2: a step takes several times as long"
+        return Finding("instructions", Status.SLOW, value, advice)
+    return Finding("instructions", Status.SLOW, f"plain torch; {value}", _without_native())
+
+
+def _without_native() -> str:
+    if built_library() is not None:
+        return f"the native operations are not used; unset {INSTRUCTION_SET_VARIABLE}"
+    return "the native operations were not built: install a C++ compiler, then Midfill again"
 
 
 def check_memory(machine: Machine) -> Finding:
-    available, needed = available_memory(), ENGINE_BYTES[machine.bfloat16]
+    available, needed = available_memory(), machine.engine_bytes
     if available is None:
         return Finding("memory", Status.OK, f"unknown; the engine takes {megabytes(needed)} MB")
     value = f"{megabytes(available)} MB available, the engine takes {megabytes(needed)} MB"

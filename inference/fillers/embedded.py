@@ -107,7 +107,9 @@ class EmbeddedFiller:
                         prompt.tokens[len(cache) :],
                         task,
                         choose=chooser(temperature, seed),
-                        masks=loaded.masks,
+                        masks=min(loaded.masks, loaded.pace.guesses())
+                        if loaded.pace
+                        else loaded.masks,
                         believed=believed[:MOST_BELIEVED],
                         cancelled=run.cancelled,
                         doubts=doubts,
@@ -118,6 +120,8 @@ class EmbeddedFiller:
                 fill = yield from shown_if(attempt, not fills)
                 if fill is None:
                     raise Cancelled("the request was cancelled")
+                if loaded.pace:
+                    loaded.pace.note(fill.verified)
                 if not fills or _is_new(fill, fills):
                     fills.append(fill)
                 if len(fills) == request.n or monotonic() >= run.deadline:

@@ -38,9 +38,11 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def machine(torch: TorchReport | str = FAST, cores: int = 4) -> Machine:
+def machine(
+    torch: TorchReport | str = FAST, cores: int = 4, native: str | None = "avx2"
+) -> Machine:
     described = Machine()
-    described.__dict__.update(torch=torch, cores=cores)
+    described.__dict__.update(torch=torch, cores=cores, native=native)
     return described
 
 
@@ -95,13 +97,40 @@ def test_torch_that_does_not_load_is_wrong_and_ends_with_status_1(
     assert "libgomp.so.1 is missing" in said
 
 
-def test_a_processor_without_bfloat16_is_slow() -> None:
-    assert doctor_checks.check_instructions(machine(FAST)).status is Status.OK
+@pytest.mark.parametrize("native", ["avx512vnni", "avx2"])
+def test_native_operations_are_fast_whatever_torch_can_do(native: str) -> None:
+    finding = doctor_checks.check_instructions(machine(SLOW, native=native))
 
-    finding = doctor_checks.check_instructions(machine(SLOW))
+    assert finding.status is Status.OK
+    assert "AVX" in finding.value
+
+
+def test_a_processor_without_special_instructions_is_slow() -> None:
+    finding = doctor_checks.check_instructions(machine(native="portable"))
 
     assert finding.status is Status.SLOW
-    assert "float32" in finding.advice
+    assert "AVX2" in finding.advice
+
+
+def test_an_installation_without_a_compiler_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor_checks, "built_library", lambda: None)
+
+    finding = doctor_checks.check_instructions(machine(native=None))
+
+    assert finding.status is Status.SLOW
+    assert "C++ compiler" in finding.advice
+
+
+def test_native_operations_that_were_switched_off_name_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor_checks, "built_library", lambda: tmp_path)
+
+    finding = doctor_checks.check_instructions(machine(native=None))
+
+    assert "MIDFILL_INSTRUCTION_SET" in finding.advice
 
 
 def test_one_core_is_slow() -> None:
@@ -121,8 +150,9 @@ def test_fewer_threads_than_cores_name_the_variable(monkeypatch: pytest.MonkeyPa
 def test_too_little_memory_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_checks, "available_memory", lambda: 2_000_000_000)
 
-    assert doctor_checks.check_memory(machine(FAST)).status is Status.OK
-    assert doctor_checks.check_memory(machine(SLOW)).status is Status.SLOW
+    assert doctor_checks.check_memory(machine(SLOW)).status is Status.OK
+    assert doctor_checks.check_memory(machine(FAST, native=None)).status is Status.OK
+    assert doctor_checks.check_memory(machine(SLOW, native=None)).status is Status.SLOW
 
 
 def test_a_model_that_is_not_pulled_says_how_to_pull_it(empty_cache: Path) -> None:

@@ -1,0 +1,63 @@
+"""How many tokens to guess at each step: what a wider canvas costs here, against what it brings.
+
+Where reading the weights is what takes time, further slots are nearly free; where arithmetic is, a
+canvas of sixteen slots takes several times as long as one of four. And guesses come true more often
+in some code than in other. The outcome is the same whatever is guessed; only the time is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PRIOR_WEIGHT = 30.0
+"""How many verified guesses the expectation before the first fill is worth."""
+
+MEMORY = 0.98
+"""What earlier guesses still count for when a further one has been verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How many guesses a step verified, and how many from the first on were right."""
+
+    guesses: int
+    right: int
+
+
+class Pace:
+    """Chooses the number of guesses with the most certain tokens a second."""
+
+    def __init__(self, costs: Mapping[int, float], expected: Sequence[float]) -> None:
+        """Begin with what is expected.
+
+        Args:
+            costs: seconds of a step by its number of guesses.
+            expected: how often the first, second, … guess is right if all before it are; as many
+                as ``costs`` has guesses at most.
+        """
+        self._costs = dict(costs)
+        self._right = [PRIOR_WEIGHT * chance for chance in expected]
+        self._seen = [PRIOR_WEIGHT] * len(expected)
+
+    def guesses(self) -> int:
+        """The number to guess at the next step."""
+        return max(self._costs, key=lambda guesses: self._tokens(guesses) / self._costs[guesses])
+
+    def note(self, steps: Iterable[Verified]) -> None:
+        """Take in how guesses turned out."""
+        for step in steps:
+            for i in range(min(step.guesses, step.right + 1, len(self._seen))):
+                self._seen[i] = MEMORY * self._seen[i] + 1
+                self._right[i] = MEMORY * self._right[i] + (i < step.right)
+
+    def _tokens(self, guesses: int) -> float:
+        """Certain tokens that a step is expected to bring, its own next one included."""
+        tokens = chance = 1.0
+        for right, seen in zip(self._right[:guesses], self._seen[:guesses], strict=True):
+            chance *= right / seen
+            tokens += chance
+        return tokens
