@@ -21,6 +21,7 @@ from midfill.inference.models.reference import model_reference
 from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.spare_cores import SpareCores
 from midfill.inference.stopwatch import Stopwatch
+from midfill.kernels.threads import use_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +117,7 @@ class Engine:
             watch.load = monotonic() - watch.started
             deadline += watch.load
         filler, run = self.filler, Run(deadline, watch, cancelled)
-        torch.set_num_threads(self._spare_cores.count())
+        use_threads(self._spare_cores.count())
         caches_dropped = False
         while True:
             try:

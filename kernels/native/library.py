@@ -13,6 +13,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from midfill.kernels.native.self_check import first_that_agrees
+
 if TYPE_CHECKING:
     from midfill.kernels.native.calls import AttentionCall, LinearCall
 
@@ -81,8 +83,8 @@ def native_library() -> NativeLibrary | None:
         library = NativeLibrary(path)
     except OSError:
         return None
-    if wanted:
-        library.use_instruction_set(wanted)
+    chosen = tuple(name for name in INSTRUCTION_SETS if name in (wanted, INSTRUCTION_SETS[-1]))
+    first_that_agrees(library, chosen if wanted else INSTRUCTION_SETS)
     library.use_threads(usable_threads())
     return library
 

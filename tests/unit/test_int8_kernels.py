@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +17,9 @@ from hypothesis import strategies as st
 from midfill.kernels.adapted_linear import LowRank
 from midfill.kernels.int8_linear import Int8Linear, Norm, PackedLowRank, int8_linear
 from midfill.kernels.int8_matrix import Int8Matrix
-from midfill.kernels.native.calls import Before
+from midfill.kernels.native.calls import Before, LinearCall
 from midfill.kernels.native.library import INSTRUCTION_SETS, NativeLibrary, built_library
+from midfill.kernels.native.self_check import first_that_agrees
 from midfill.kernels.rotary import RotaryTable
 from midfill.kernels.rotary_attention import rotary_attention
 
@@ -239,3 +244,39 @@ def test_a_rounded_matrix_is_at_most_half_a_step_off() -> None:
     chosen = torch.tensor([40, 3, *range(14)])
     assert torch.equal(matrix.rows(chosen).rounded(), matrix.rounded()[chosen])
     assert torch.equal(matrix.rows(chosen).sums, matrix.sums[chosen])
+
+
+def test_an_instruction_set_that_computes_wrongly_is_not_used(library: NativeLibrary) -> None:
+    class Lying:
+        """A library whose first instruction set drops an output."""
+
+        name = ""
+
+        def use_instruction_set(self, name: str) -> bool:
+            self.name = name
+            return name == "lying" or library.use_instruction_set(name)
+
+        def linear(self, call: LinearCall) -> None:
+            library.linear(call)
+            if self.name == "lying":
+                ctypes.c_float.from_address(call.y + 4 * 37).value += 1
+
+    before, lying = library.instruction_set, Lying()
+    assert first_that_agrees(lying, ("lying", "portable")) == "portable"  # type: ignore[arg-type]
+    assert lying.name == "portable"
+    library.use_instruction_set(before)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "used"), [("none", "None"), ("portable", "portable"), ("sse9", "portable")]
+)
+def test_the_instruction_set_can_be_named(wanted: str, used: str) -> None:
+    script = (
+        "from midfill.kernels.native.library import native_library as n;"
+        "print(n() and n().instruction_set)"
+    )
+    environment = os.environ | {"MIDFILL_INSTRUCTION_SET": wanted}
+    said = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == used
