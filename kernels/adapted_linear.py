@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional as F
 
+from midfill.kernels.dispatch import uses_triton
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -41,6 +43,24 @@ def adapted_linear(
 
     Source: low-rank adapters, arXiv 2106.09685; gated to mask positions, arXiv 2507.11851.
     """
+    tensors = [x, weight]
+    if bias is not None:
+        tensors.append(bias)
+    rank = 1
+    if adapter is not None:
+        tensors += [adapter.a, adapter.b]
+        rank = adapter.a.shape[1]
+    if uses_triton("adapted_linear", *tensors, width=rank):
+        from midfill.kernels.triton.adapted_linear import adapted_linear as in_triton
+
+        return in_triton(x, weight, bias, adapter, known)
+    return adapted_linear_in_torch(x, weight, bias, adapter, known)
+
+
+def adapted_linear_in_torch(
+    x: Tensor, weight: Tensor, bias: Tensor | None, adapter: LowRank | None, known: int
+) -> Tensor:
+    """`adapted_linear` in plain torch: the reference."""
     y = F.linear(x, weight, bias)
     if adapter is not None and known < x.shape[0]:
         y[known:] += (x[known:] @ adapter.a) @ adapter.b

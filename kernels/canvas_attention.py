@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from midfill.kernels.dispatch import uses_triton
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -54,6 +56,19 @@ def canvas_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
     Returns:
         (slots, query_heads * head_size).
     """
+    slots, _, head_size = queries.shape
+    if uses_triton("canvas_attention", queries, keys, values, bias, width=head_size):
+        from midfill.kernels.triton.canvas_attention import canvas_attention as in_triton
+
+        context = keys.shape[1] - slots
+        return in_triton(queries, keys, values, bias[:slots, context:], context)
+    return canvas_attention_in_torch(queries, keys, values, bias)
+
+
+def canvas_attention_in_torch(
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
+) -> Tensor:
+    """`canvas_attention` in plain torch: the reference."""
     slots, query_heads, head_size = queries.shape
     key_heads = keys.shape[0]
     group = query_heads // key_heads
@@ -66,3 +81,34 @@ def canvas_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
         .permute(2, 0, 1, 3)
         .reshape(slots, query_heads * head_size)
     )
+
+
+def in_place_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, context: int
+) -> Tensor:
+    """`canvas_attention` of a canvas with a cached suffix behind it, which all slots see too.
+
+    Args:
+        queries: (slots, query_heads, head_size).
+        keys, values: (key_heads, context + slots + suffix, head_size).
+        visible: (slots, slots) bool, which slot (row) sees which (column).
+        context: cached tokens before the canvas.
+
+    Returns:
+        (slots, query_heads * head_size).
+    """
+    if uses_triton("canvas_attention", queries, keys, values, width=queries.shape[2]):
+        from midfill.kernels.triton.canvas_attention import canvas_attention as in_triton
+
+        return in_triton(queries, keys, values, visible, context)
+    return in_place_attention_in_torch(queries, keys, values, visible, context)
+
+
+def in_place_attention_in_torch(
+    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, context: int
+) -> Tensor:
+    """`in_place_attention` in plain torch: the reference."""
+    group = queries.shape[1] // keys.shape[0]
+    bias = attention_bias(visible, context, group, queries.dtype)
+    suffix = keys.shape[1] - bias.shape[1]
+    return canvas_attention_in_torch(queries, keys, values, F.pad(bias, (0, suffix)))

@@ -18,8 +18,6 @@ NEIGHBOURS = 4
 
 _ROWS_AT_ONCE = 8192
 
-_ROWS_AT_ONCE = 8192
-
 
 @dataclass(frozen=True, slots=True)
 class Int8Matrix:

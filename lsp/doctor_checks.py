@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from midfill.inference.downloads.cache_folder import CACHE_FOLDER_VARIABLE, megabytes
 from midfill.inference.downloads.model_folder import State
 from midfill.inference.errors import MidfillError
+from midfill.inference.instructions import (
+    DESCRIPTIONS,
+    instruction_set,
+    without_native_operations,
+)
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.torch_report import TorchReport
-from midfill.kernels.native.library import (
-    INSTRUCTION_SET_VARIABLE,
-    built_library,
-    native_library,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +35,6 @@ INT8_ENGINE_BYTES = 1_000_000_000
 
 TORCH_ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
 """The same in plain torch, by whether the processor knows bfloat16."""
-
-INSTRUCTIONS = {
-    "avx512vnni": "int8 with AVX-512 VNNI",
-    "avx2": "int8 with AVX2",
-    "portable": "int8 without special instructions",
-}
-"""What the native operations use, by the library's names."""
 
 
 class Status(StrEnum):
@@ -92,8 +85,7 @@ class Machine:
     @cached_property
     def native(self) -> str | None:
         """What the native operations use; nothing where there are none."""
-        library = native_library()
-        return library.instruction_set if library else None
+        return instruction_set()
 
     @property
     def bfloat16(self) -> bool:
@@ -139,19 +131,15 @@ def check_instructions(machine: Machine) -> Finding:
         return Finding("instructions", Status.WRONG, "unknown", "see torch")
     value = f"torch has {torch.vectors}, {'with' if torch.bfloat16 else 'without'} bfloat16"
     if machine.native:
-        value = f"{INSTRUCTIONS[machine.native]}; {value}"
+        value = f"{DESCRIPTIONS[machine.native]}; {value}"
     if torch.cuda or machine.native in ("avx512vnni", "avx2"):
         return Finding("instructions", Status.OK, value)
     if machine.native:
         advice = "this processor lacks AVX2: a step takes several times as long"
         return Finding("instructions", Status.SLOW, value, advice)
-    return Finding("instructions", Status.SLOW, f"plain torch; {value}", _without_native())
-
-
-def _without_native() -> str:
-    if built_library() is not None:
-        return f"the native operations are not used; unset {INSTRUCTION_SET_VARIABLE}"
-    return "the native operations were not built: install a C++ compiler, then Midfill again"
+    return Finding(
+        "instructions", Status.SLOW, f"plain torch; {value}", without_native_operations()
+    )
 
 
 def check_memory(machine: Machine) -> Finding:

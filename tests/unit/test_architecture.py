@@ -45,10 +45,11 @@ COMMANDS = (
 
 FOR_COMMANDS = (
     "midfill.inference.downloads",
+    "midfill.inference.instructions",
     "midfill.inference.models.catalog",
     "midfill.inference.torch_report",
 )
-"""What commands may import besides, at once: where models are and what torch is, not torch."""
+"""What commands may import besides, at once: where models are, what the machine is."""
 
 
 def modules() -> dict[str, Path]:

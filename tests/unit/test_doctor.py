@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from midfill.inference import instructions
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.torch_report import TorchReport
 from midfill.lsp import doctor_checks
@@ -115,7 +116,7 @@ def test_a_processor_without_special_instructions_is_slow() -> None:
 def test_an_installation_without_a_compiler_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(doctor_checks, "built_library", lambda: None)
+    monkeypatch.setattr(instructions, "built_library", lambda: None)
 
     finding = doctor_checks.check_instructions(machine(native=None))
 
@@ -126,7 +127,7 @@ def test_an_installation_without_a_compiler_says_what_to_install(
 def test_native_operations_that_were_switched_off_name_the_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(doctor_checks, "built_library", lambda: tmp_path)
+    monkeypatch.setattr(instructions, "built_library", lambda: tmp_path)
 
     finding = doctor_checks.check_instructions(machine(native=None))
 
