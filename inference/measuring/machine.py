@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from midfill.kernels.native.library import native_library
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -24,6 +26,7 @@ class Machine:
         driver: NVIDIA's version; None without it.
         cuda: that torch was built with; None if without.
         threads: of one operation, at most.
+        instruction_set: that the native kernels use; None if they were not built or are not used.
         load: of the minute before; about 0 if nothing else was going on. None where not told.
     """
 
@@ -39,6 +42,7 @@ class Machine:
     processor: str
     cores: int
     threads: int
+    instruction_set: str | None
     load: float | None
 
     def __str__(self) -> str:
@@ -50,6 +54,7 @@ class Machine:
             *card,
             *([self.processor] if self.capability else []),
             f"{self.cores} cores, {self.threads} threads",
+            f"native kernels {self.instruction_set or 'none'}",
             f"torch {self.torch}",
             f"transformers {self.transformers or 'none'}",
             f"Python {self.python}",
@@ -61,7 +66,7 @@ class Machine:
 
 def this_machine(device: torch.device) -> Machine:
     on_cuda = device.type == "cuda"
-    processor = _processor()
+    processor, native = _processor(), native_library()
     return Machine(
         device=str(device),
         device_name=torch.cuda.get_device_name(device) if on_cuda else processor,
@@ -75,6 +80,7 @@ def this_machine(device: torch.device) -> Machine:
         processor=processor,
         cores=psutil.cpu_count() or 1,
         threads=torch.get_num_threads(),
+        instruction_set=native.instruction_set if native else None,
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )
 
