@@ -16,8 +16,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two files at a time: an engine of its own for each takes about a gigabyte.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # The same properties with many more examples; takes as long as it takes.
 soak: setup

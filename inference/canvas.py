@@ -70,10 +70,17 @@ def first_canvas(uncached: Sequence[int], masks: int, believed: Sequence[int] = 
     return Canvas(known, CanvasLayout(len(known), tuple(behind), masks))
 
 
-def verifying_canvas(certain: int, guesses: Sequence[int], masks: int) -> Canvas:
-    """The certain token and the guesses behind it, each with a group of masks behind it."""
-    known = (certain, *guesses)
-    return Canvas(known, CanvasLayout(len(known), tuple(range(len(known))), masks))
+def verifying_canvas(
+    certain: int, guesses: Sequence[int], masks: int, found: Sequence[int] = ()
+) -> Canvas:
+    """The certain token and the guesses behind it, each with a group of masks behind it.
+
+    Tokens that were found elsewhere may follow the guesses. They come with one group, for when all
+    of them are right.
+    """
+    known = (certain, *guesses, *found)
+    behind = {*range(1 + len(guesses)), len(known) - 1}
+    return Canvas(known, CanvasLayout(len(known), tuple(sorted(behind)), masks))
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     EndChances = Callable[[CanvasPredictions], tuple[float, ...]]
     """The chances that the middle ends before the token behind each known slot that is read."""
 
+    Finder = Callable[[Sequence[int], Sequence[int]], Sequence[int]]
+    """Given newly certain tokens and guesses behind them: what may follow these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -40,12 +43,14 @@ class Step:
         log_probabilities: the model's for each of them, in nats.
         guesses: tokens guessed behind them.
         end_chances: that the middle ends before each of the tokens; none where nobody asked.
+        found: tokens that were looked up and are verified behind the guesses.
     """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     guesses: tuple[int, ...]
     end_chances: tuple[float, ...] = ()
+    found: tuple[int, ...] = ()
 
 
 def denoise(
@@ -59,6 +64,7 @@ def denoise(
     masks: int,
     believed: Sequence[int] = (),
     end_chances: EndChances | None = None,
+    find: Finder | None = None,
 ) -> Iterator[Step]:
     """Denoise the middle step by step, without end: whoever iterates decides when to stop.
 
@@ -74,6 +80,7 @@ def denoise(
             that somebody is typing through. They are the first guesses, so they change how many
             steps it takes and nothing else.
         end_chances: tells how likely the middle ends before each token, where that is wanted.
+        find: looks up what may follow the guesses; it changes how many steps it takes, no more.
 
     Yields:
         A `Step` after each forward pass.
@@ -90,12 +97,13 @@ def denoise(
         model.keep(canvas, last_certain + 1, cache)
         guesses = model.guess(canvas, predictions, last_certain, tokens[-1])
         ends = () if end_chances is None else end_chances(predictions)[: len(tokens)]
-        yield Step(tokens, log_probabilities, guesses, ends)
+        found = () if find is None else tuple(find(tokens, guesses))
+        yield Step(tokens, log_probabilities, guesses, ends, found)
         for token in tokens:
             healing = healing.after(token)
         place += len(tokens)
-        held = guesses
-        canvas = verifying_canvas(tokens[-1], guesses, masks)
+        held = (*guesses, *found)
+        canvas = verifying_canvas(tokens[-1], guesses, masks, found)
 
 
 def _verify(

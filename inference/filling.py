@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from midfill.inference.choosing import Chooser
     from midfill.inference.confidence import Calibration
     from midfill.inference.context_cache import ContextCache
-    from midfill.inference.denoising import EndChances
+    from midfill.inference.denoising import EndChances, Finder, Step
     from midfill.inference.ending import Bars
     from midfill.inference.healing import Vocabulary
     from midfill.inference.models.interface import DenoisingModel
@@ -63,6 +63,7 @@ class Fill:
         log_probabilities: of the tokens that the text was cut from, and of the one behind them;
             nats.
         verified: how the model's own guesses turned out, step by step.
+        found: the same of tokens that were looked up, where all guesses before them were right.
     """
 
     text: str
@@ -72,6 +73,7 @@ class Fill:
     confidence: float
     log_probabilities: tuple[float, ...]
     verified: tuple[Verified, ...] = ()
+    found: tuple[Verified, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,24 @@ class _Middle:
         return added[max(self.owed - self.written, 0) :].decode(errors="ignore")
 
 
+@dataclass(slots=True)
+class _Tally:
+    """How what each step put forward turned out in the next. What is believed at first is not."""
+
+    verified: list[Verified] = field(default_factory=list)
+    found: list[Verified] = field(default_factory=list)
+    _guesses: int = 0
+    _found: int = 0
+
+    def take(self, step: Step) -> None:
+        right = len(step.tokens) - 1
+        if self._guesses:
+            self.verified.append(Verified(self._guesses, min(right, self._guesses)))
+        if self._found and right >= self._guesses:
+            self.found.append(Verified(self._found, right - self._guesses))
+        self._guesses, self._found = len(step.guesses), len(step.found)
+
+
 def fill_hole(
     model: DenoisingModel,
     vocabulary: Vocabulary,
@@ -151,6 +171,7 @@ def fill_hole(
     cancelled: Callable[[], bool],
     doubts: EndDoubts | None = None,
     calibration: Calibration | None = None,
+    find: Finder | None = None,
 ) -> Generator[Draft, None, Fill | None]:
     """Fill a hole, yielding a draft after each denoising step.
 
@@ -166,6 +187,7 @@ def fill_hole(
         cancelled: asked between steps.
         doubts: where the middle may have ended although no rule says so; several lines only.
         calibration: of the model's confidence, if it has one.
+        find: looks up what may follow the guesses.
 
     Returns:
         The fill; nothing if cancelled.
@@ -182,12 +204,11 @@ def fill_hole(
         masks=masks,
         believed=believed,
         end_chances=doubts.chances if doubts else None,
+        find=find,
     )
-    guessed, verified = 0, []  # what is believed at the start is nobody's guess
+    tally = _Tally()
     for number, step in enumerate(steps, 1):
-        if guessed:
-            verified.append(Verified(guessed, len(step.tokens) - 1))
-        guessed = len(step.guesses)
+        tally.take(step)
         # Token by token, so that the outcome does not depend on how many a step accepts.
         certain = zip_longest(step.tokens, step.log_probabilities, step.end_chances)
         for token, log_probability, end_chance in certain:
@@ -195,7 +216,7 @@ def fill_hole(
                 middle.note_end_chance(token, end_chance, around)
             middle.append(token, log_probability)
             if stop := _stop(middle, token, task, around, doubts):
-                return _finish(middle, stop, number, task, around, calibration, verified)
+                return _finish(middle, stop, number, task, around, calibration, tally)
         yield Draft(
             text=middle.text,
             guess=middle.with_guesses(step.guesses),
@@ -206,7 +227,7 @@ def fill_hole(
             return None
         if monotonic() >= task.deadline:
             middle.text = _cut_short(middle, task, doubts)
-            return _finish(middle, Stop.DEADLINE, number, task, around, calibration, verified)
+            return _finish(middle, Stop.DEADLINE, number, task, around, calibration, tally)
     raise AssertionError("the denoising loop never ends by itself")
 
 
@@ -242,7 +263,7 @@ def _finish(
     task: Task,
     around: Surroundings,
     calibration: Calibration | None,
-    verified: Sequence[Verified],
+    tally: _Tally,
 ) -> Fill:
     text, log_probabilities = joined(middle.text, stop, task, around), middle.kept()
     return Fill(
@@ -252,7 +273,8 @@ def _finish(
         steps=steps,
         confidence=confidence(Evidence.of(log_probabilities, text, stop, task.extent), calibration),
         log_probabilities=log_probabilities,
-        verified=tuple(verified),
+        verified=tuple(tally.verified),
+        found=tuple(tally.found),
     )
 
 

@@ -19,6 +19,12 @@ PRIOR_WEIGHT = 30.0
 MEMORY = 0.98
 """What earlier guesses still count for when a further one has been verified."""
 
+FOUND_RIGHT = 0.7
+"""How often a token that was looked up is expected to be right, if those before it are."""
+
+MOST_FOUND = 12
+"""Tokens looked up for one step, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -42,10 +48,38 @@ class Pace:
         self._costs = dict(costs)
         self._right = [PRIOR_WEIGHT * chance for chance in expected]
         self._seen = [PRIOR_WEIGHT] * len(expected)
+        self._found_right, self._found_seen = PRIOR_WEIGHT * FOUND_RIGHT, PRIOR_WEIGHT
 
     def guesses(self) -> int:
         """The number to guess at the next step."""
         return max(self._costs, key=lambda guesses: self._tokens(guesses) / self._costs[guesses])
+
+    def found_tokens(self) -> int:
+        """How many tokens that were looked up are worth verifying behind right guesses.
+
+        One more is worth it while the time that it may save, a token's, outweighs what its slot
+        costs.
+        """
+        if len(self._costs) < 2:
+            return 0
+        fewest, most = min(self._costs), max(self._costs)
+        # A step with n guesses has n + 1 known slots and as many groups of n masks.
+        slots = (most + 1) ** 2 - (fewest + 1) ** 2
+        slot = max(self._costs[most] - self._costs[fewest], 0.0) / slots
+        guesses = self.guesses()
+        token = self._costs[guesses] / self._tokens(guesses)
+        right = self._found_right / self._found_seen
+        worth, chance = 0, right
+        while worth < MOST_FOUND and chance * token > slot:
+            worth, chance = worth + 1, chance * right
+        return worth
+
+    def note_found(self, steps: Iterable[Verified]) -> None:
+        """Take in how tokens that were looked up turned out."""
+        for step in steps:
+            for i in range(min(step.guesses, step.right + 1)):
+                self._found_seen = MEMORY * self._found_seen + 1
+                self._found_right = MEMORY * self._found_right + (i < step.right)
 
     def note(self, steps: Iterable[Verified]) -> None:
         """Take in how guesses turned out."""

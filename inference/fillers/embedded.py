@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from midfill.inference.errors import Cancelled, UsageError
 from midfill.inference.fillers.attempts import attempts, shown_if
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
+from midfill.inference.lookup import Lookup
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from midfill.inference.context_cache import ContextCache
+    from midfill.inference.denoising import Finder
     from midfill.inference.fillers.filler import Run
     from midfill.inference.models.interface import CanvasPredictions
     from midfill.inference.models.loading import LoadedModel
@@ -60,6 +63,15 @@ class EmbeddedFiller:
 
     def with_options(self, options: Options) -> EmbeddedFiller:
         raise UsageError("the embedded model takes no options")
+
+    @contextmanager
+    def all_guesses(self) -> Iterator[None]:
+        """Make all guesses and look nothing up, so that steps are the same on every machine."""
+        usual, self.loaded = self.loaded, replace(self.loaded, pace=None)
+        try:
+            yield
+        finally:
+            self.loaded = usual
 
     def forget(self) -> None:
         self.contexts.clear()
@@ -114,6 +126,7 @@ class EmbeddedFiller:
                         cancelled=run.cancelled,
                         doubts=doubts,
                         calibration=loaded.calibration,
+                        find=_finder(loaded, prompt.tokens),
                     ),
                     run.watch,
                 )
@@ -122,6 +135,7 @@ class EmbeddedFiller:
                     raise Cancelled("the request was cancelled")
                 if loaded.pace:
                     loaded.pace.note(fill.verified)
+                    loaded.pace.note_found(fill.found)
                 if not fills or _is_new(fill, fills):
                     fills.append(fill)
                 if len(fills) == request.n or monotonic() >= run.deadline:
@@ -168,6 +182,20 @@ def _encode_all_but_last_chunk(
         if cancelled():
             raise Cancelled("the request was cancelled")
         loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
+
+
+def _finder(loaded: LoadedModel, prompt: Sequence[int]) -> Finder | None:
+    """Looks what may follow up in the prompt and in what has been written."""
+    pace = loaded.pace
+    if pace is None or not loaded.looks_up:
+        return None
+    lookup = Lookup(prompt)
+
+    def find(certain: Sequence[int], guesses: Sequence[int]) -> Sequence[int]:
+        lookup.append(certain)
+        return lookup.continuation(guesses, pace.found_tokens())
+
+    return find
 
 
 def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:

@@ -51,6 +51,7 @@ class LoadedModel:
     Attributes:
         masks: guesses made at each step, at most.
         pace: how many of them are worth their time here; without, all are made.
+        looks_up: whether what followed elsewhere is verified along with the guesses.
     """
 
     model: DenoisingModel
@@ -60,6 +61,7 @@ class LoadedModel:
     end_head: EndHead | None = None
     calibration: Calibration | None = None
     pace: Pace | None = None
+    looks_up: bool = True
 
     @property
     def guesses(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.embedded.model import EmbeddedModel
     from midfill.inference.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_core_each() -> None:
+    """Where files are tested two at a time, none of them waits for threads of the other."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from midfill.kernels.threads import use_threads
+
+        use_threads(1)
 
 
 @pytest.fixture(scope="session")

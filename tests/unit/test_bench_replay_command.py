@@ -46,7 +46,7 @@ def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--without", "luck"), "none of native, guesses, belief, prefix-cache"),
+        (("--without", "luck"), "none of native, guesses, belief, lookup, prefix-cache"),
         (("--against", "nothing.gguf"), "no such file"),
         (("--against", "http://localhost:1"), "URL#MODEL"),
         (("--against", "llama.cpp", "--quantisations", "Q2_K"), "none of Q4_K_M, Q4_0, Q8_0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import shutil
 from pathlib import Path
 
 import pytest
@@ -413,7 +413,7 @@ def test_modules_that_import_each_other_are_no_circle(tmp_path: Path) -> None:
     assert set(offered(workspace, uri)) == {"a.py", "b.py", "c.py"}
 
 
-def test_offering_takes_less_than_a_millisecond_from_memory(tmp_path: Path) -> None:
+def test_what_is_offered_comes_from_memory(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     names = [f"module_{n}" for n in range(20)]
     for name in names:
@@ -426,11 +426,8 @@ def test_offering_takes_less_than_a_millisecond_from_memory(tmp_path: Path) -> N
     assert isinstance(importer, Importer)
     provider.found(uri, DefinitionFinder().find(importer, files))
     view = view_at(uri, [f"x = module_3_7({n})\n" for n in range(90)], 50)
-    taken = []
-    for _ in range(20):
-        began = time.perf_counter()
-        provider.snippets(view)
-        taken.append(time.perf_counter() - began)
+    offered = provider.snippets(view)
+    shutil.rmtree(tmp_path)
 
-    print(f"{1e3 * min(taken):.2f} ms")
-    assert min(taken) < 0.001
+    assert offered
+    assert provider.snippets(view) == offered

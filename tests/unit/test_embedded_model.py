@@ -19,7 +19,7 @@ from midfill.inference.healing import Healing, Vocabulary
 from midfill.inference.samplers.agreement import accept_agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from transformers import Qwen2ForCausalLM
 
@@ -68,6 +68,7 @@ def denoised(
     count: int,
     masks: int = 3,
     believed: Sequence[int] = (),
+    find: Callable[[Sequence[int], Sequence[int]], Sequence[int]] | None = None,
 ) -> tuple[list[int], int]:
     """The first ``count`` tokens of the loop, and the steps that it took."""
     tokens: list[int] = []
@@ -80,6 +81,7 @@ def denoised(
         healing=Healing(Vocabulary([])),
         masks=masks,
         believed=believed,
+        find=find,
     )
     for number, step in enumerate(steps, 1):
         tokens += step.tokens
@@ -126,6 +128,27 @@ def test_greedy_output_does_not_depend_on_what_is_guessed(
     tokens, steps = denoised(exact_model, prompt, 16)
     assert tokens == expected
     assert steps == 16
+
+
+def test_greedy_output_does_not_depend_on_what_is_looked_up(
+    exact_model: EmbeddedModel, tokenizer: Tokenizer
+) -> None:
+    prompt = tokenizer.encode(PROMPTS[0])
+    expected, steps = denoised(exact_model, prompt, 16)
+    noise = random.Random(0)
+
+    def find_anything(certain: Sequence[int], guesses: Sequence[int]) -> Sequence[int]:
+        return [noise.randrange(150_000) for _ in range(noise.randrange(5))]
+
+    def find_the_truth(certain: Sequence[int], guesses: Sequence[int]) -> Sequence[int]:
+        written.extend(certain)
+        return expected[len(written) + len(guesses) :][:4]
+
+    written: list[int] = []
+    assert denoised(exact_model, prompt, 16, find=find_anything) == (expected, steps)
+    tokens, fewer = denoised(exact_model, prompt, 16, find=find_the_truth)
+    assert tokens == expected
+    assert fewer < steps
 
 
 @pytest.mark.parametrize("masks", [1, 2, 4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill.inference.pace import Pace, Verified
+from midfill.inference.pace import MOST_FOUND, Pace, Verified
 
 EXPECTED = (0.8, 0.7, 0.6)
 
@@ -38,6 +38,21 @@ def test_guesses_behind_a_wrong_one_say_nothing() -> None:
     pace.note([Verified(3, 0), Verified(3, 3)])
     untouched.note([Verified(1, 0), Verified(3, 3)])
     assert vars(pace) == vars(untouched)
+
+
+def test_more_is_looked_up_where_slots_are_cheap_and_what_is_found_is_right() -> None:
+    costly, cheap = (Pace({1: 1.0, 2: cost, 3: 2 * cost - 1}, EXPECTED) for cost in (2.5, 1.01))
+    assert 0 < costly.found_tokens() < cheap.found_tokens() <= MOST_FOUND
+
+    before = costly.found_tokens()
+    costly.note_found([Verified(4, 4)] * 50)
+    assert costly.found_tokens() > before
+    costly.note_found([Verified(4, 0)] * 300)
+    assert costly.found_tokens() == 0
+
+
+def test_without_two_costs_to_compare_nothing_is_looked_up() -> None:
+    assert Pace({3: 1.0}, EXPECTED).found_tokens() == 0
 
 
 @given(

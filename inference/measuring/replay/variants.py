@@ -29,6 +29,7 @@ NAMES = {
     "native": "bfloat16 weights in plain torch instead of the native int8 kernels",
     "guesses": "no masks: one token a step, but for what is believed",
     "belief": "nothing is believed: the last suggestion is not verified, but written anew",
+    "lookup": "nothing is looked up in the context: only the model's own guesses are verified",
     "prefix-cache": "no encoded context is kept: each request reads its whole prompt",
 }
 """What can be switched off, and what that means."""
@@ -94,9 +95,11 @@ def open_without(
     if name == "native":
         loaded = load_embedded(device, listener, Form.BFLOAT16)
     elif name == "guesses":
-        loaded = replace(loaded, masks=0)
+        loaded = replace(loaded, masks=0, looks_up=False)
     elif name == "belief":
         contexts = Disbelieving(CACHE_BYTES)
+    elif name == "lookup":
+        loaded = replace(loaded, looks_up=False)
     else:
         contexts = Forgetful(CACHE_BYTES)
     title = f"without {name}"
