@@ -95,7 +95,11 @@ def test_a_debian_package_is_read_through_its_ar(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.whl", "a.tgz", "a.deb"])
-@pytest.mark.parametrize("data", [b"", b"nonsense" * 100, gzip.compress(b"nonsense" * 999)[:50]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"nonsense" * 100, gzip.compress(b"nonsense" * 999)[:50]],
+    ids=["empty", "nonsense", "cut off"],
+)
 def test_damaged_archives_are_one_kind_of_error(tmp_path: Path, name: str, data: bytes) -> None:
     archive = tmp_path / name
     archive.write_bytes(data)
