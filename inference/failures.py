@@ -34,7 +34,8 @@ def failure_of(error: BaseException) -> Failure:
 
 def error_of(failure: Failure) -> MidfillError:
     """The error that a `Failure` stands for; a plain `MidfillError` for a code nobody knows."""
-    known = {kind.code: kind for kind in _kinds(MidfillError)}
+    # A class without a code of its own is some module's private refinement.
+    known = {kind.code: kind for kind in _kinds(MidfillError) if "code" in vars(kind)}
     error = known.get(failure.code, MidfillError)(failure.message)
     error.code = failure.code
     return error
