@@ -81,7 +81,7 @@ def ways(products: Products) -> dict[str, Callable[[tuple[Tensor, ...]], object]
         ao_compiled = torch.compile(ao)
         found["torchao int8, compiled"] = lambda rows: ao_compiled(*rows)
     if importlib.util.find_spec("openvino"):
-        found["openvino, int8 weights"] = _openvino()
+        found["openvino"] = _openvino()
     if native := native_library():
         ours = [
             Int8Linear(Int8Matrix.of(linear.weight.detach()))
@@ -100,10 +100,6 @@ def _openvino() -> Callable[[tuple[Tensor, ...]], object]:
 
     rows = tuple(torch.randn(16, width) for width, _ in PROJECTIONS)
     model = openvino.convert_model(Products(LAYERS).eval(), example_input=rows)
-    if importlib.util.find_spec("nncf"):
-        import nncf
-
-        model = nncf.compress_weights(model)
     compiled = openvino.compile_model(
         model, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
     )
