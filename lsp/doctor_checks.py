@@ -30,7 +30,7 @@ from midfill.inference.torch_report import TorchReport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INT8_ENGINE_BYTES = 1_000_000_000
+INT8_ENGINE_BYTES = 1_050_000_000
 """What the engine takes with the embedded model where the native operations run it."""
 
 TORCH_ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
