@@ -7,11 +7,9 @@ slower than one. So the engine uses the cores that the others leave.
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from math import floor
 
-import psutil
+from midfill.inference.busy_watch import BusyWatch
 
 FRESH = 60.0
 """Seconds; what was measured over a longer time says little about now."""
@@ -21,23 +19,6 @@ SHORTEST = 0.05
 
 TAKEN = 0.7
 """A core that others keep busy for this part of the time is theirs."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    at: float
-    machine: float
-    """Seconds that all cores together were busy."""
-    process: float
-    """Seconds that this process kept them busy."""
-
-    @classmethod
-    def now(cls) -> _Reading:
-        times = psutil.cpu_times()
-        waiting = times.idle + getattr(times, "iowait", 0.0)
-        # Time of guests is counted in user and nice time already.
-        guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-        return cls(time.monotonic(), sum(times) - waiting - guests, time.process_time())
 
 
 def spare_cores(cores: int, seconds: float, machine: float, process: float) -> int:
@@ -57,7 +38,7 @@ class SpareCores:
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
-        self._last = _Reading.now()
+        self._last = BusyWatch.start()
         self._count = cores
 
     def count(self) -> int:
@@ -65,7 +46,7 @@ class SpareCores:
 
         All of them if that was long ago, and what it was then if that was only just now.
         """
-        before, now = self._last, _Reading.now()
+        before, now = self._last, BusyWatch.start()
         seconds = now.at - before.at
         if seconds > FRESH:
             self._count = self._cores

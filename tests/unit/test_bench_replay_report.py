@@ -12,8 +12,8 @@ import pytest
 from bench_writers import CODE, FakeWriter, report_of
 from rich.console import Console
 
+from midfill.inference.busy_watch import BusyWatch
 from midfill.inference.errors import MidfillError, UsageError
-from midfill.inference.measuring.busy_watch import BusyWatch
 from midfill.inference.measuring.replay import plots
 from midfill.inference.measuring.replay.growth import Series, long_file, measure_growth
 from midfill.inference.measuring.replay.html_report import check_html, page, write_html

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.busy_watch import BusyWatch
 from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.engine import Engine
 from midfill.inference.fillers.embedded import EmbeddedFiller
-from midfill.inference.measuring.busy_watch import BusyWatch
 from midfill.inference.measuring.machine import this_machine
 from midfill.inference.measuring.replay.endpoint import Endpoint, EndpointName
 from midfill.inference.measuring.replay.engine_writer import EngineWriter
