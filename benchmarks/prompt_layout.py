@@ -31,6 +31,7 @@ from midfill.inference.models.loading import LoadedModel, load_embedded
 from midfill.inference.progress import nobody_listens
 from midfill.inference.prompt import Windows, build_prompt, prefix_window_start
 from midfill.inference.tokenizer import Tokenizer
+from midfill.kernels.permitted import restricted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -226,15 +227,14 @@ def _read(
     layout = CanvasLayout(known=len(known), behind=(len(prompt) - 1,), masks=0)
     predictions = loaded.model.denoise(Canvas(known, layout), loaded.model.new_cache(len(known)))
     healing, nll, exact, ended = Healing(loaded.vocabulary, owed), 0.0, True, False
-    for logits, token, start in zip(predictions.logits, tokens, starts[:-1], strict=True):
-        allowed = healing.constrain(logits)
+    logits = restricted(predictions.logits, healing.permitted(tokens[:-1]))
+    for allowed, token, start in zip(logits, tokens, starts[:-1], strict=True):
         nll -= float(allowed.log_softmax(-1)[token])
         if exact and not ended:
             choice = int(allowed.argmax())
             written = loaded.vocabulary.bytes_of(choice)
             ended = start + len(written) >= end and true_text.startswith(written, start)
             exact = ended or choice == token
-        healing = healing.after(token)
     return nll / len(tokens), exact, len(tokens)
 
 

@@ -59,15 +59,17 @@ class Canvas:
     layout: CanvasLayout
 
 
-def first_canvas(uncached: Sequence[int], masks: int, believed: Sequence[int] = ()) -> Canvas:
-    """The context's last tokens, not cached yet, and what is believed to follow them.
+def first_canvas(
+    known: Sequence[int], masks: int, believed: Sequence[int] = (), *, open_end: bool = True
+) -> Canvas:
+    """Tokens that are known but not cached yet, and what is believed to follow them.
 
-    A group of masks stands behind the context, for when nothing of what is believed holds, and one
-    behind all that is believed.
+    A group of masks stands behind what is known, for when nothing of what is believed holds, and,
+    with an open end, one behind all that is believed.
     """
-    known = (*uncached, *believed)
-    behind = sorted({len(uncached) - 1, len(known) - 1})
-    return Canvas(known, CanvasLayout(len(known), tuple(behind), masks))
+    tokens = (*known, *believed)
+    behind = {len(known) - 1} | ({len(tokens) - 1} if open_end else set())
+    return Canvas(tokens, CanvasLayout(len(tokens), tuple(sorted(behind)), masks))
 
 
 def verifying_canvas(

@@ -11,21 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
+from midfill.inference.belief import AT_ONCE, Belief
 from midfill.inference.canvas import first_canvas, verifying_canvas
-from midfill.inference.samplers.sampler import SlotPredictions
+from midfill.inference.choosing import Chosen
+from midfill.inference.samplers.agreement import accept_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor
-
+    from midfill.inference.canvas import Canvas
     from midfill.inference.choosing import Chooser
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.healing import Healing
     from midfill.inference.models.interface import CanvasPredictions, DenoisingModel
-    from midfill.inference.samplers.sampler import Sampler
 
     EndChances = Callable[[CanvasPredictions], tuple[float, ...]]
     """The chances that the middle ends before the token behind each known slot that is read."""
@@ -44,6 +42,7 @@ class Step:
         guesses: tokens guessed behind them.
         end_chances: that the middle ends before each of the tokens; none where nobody asked.
         found: tokens that were looked up and are verified behind the guesses.
+        believed: what is left of a belief that has held so far; then nothing else is verified.
     """
 
     tokens: tuple[int, ...]
@@ -51,6 +50,7 @@ class Step:
     guesses: tuple[int, ...]
     end_chances: tuple[float, ...] = ()
     found: tuple[int, ...] = ()
+    believed: tuple[int, ...] = ()
 
 
 def denoise(
@@ -58,11 +58,10 @@ def denoise(
     cache: ContextCache,
     uncached: Sequence[int],
     *,
-    sampler: Sampler,
     choose: Chooser,
     healing: Healing,
     masks: int,
-    believed: Sequence[int] = (),
+    belief: Belief | None = None,
     end_chances: EndChances | None = None,
     find: Finder | None = None,
 ) -> Iterator[Step]:
@@ -72,82 +71,75 @@ def denoise(
         model: the model.
         cache: what is encoded of the context; accepted tokens are appended to it.
         uncached: the context's last tokens, not in the cache yet; at least one.
-        sampler: accepts guesses.
-        choose: picks tokens from logits.
+        choose: picks tokens.
         healing: what the first tokens have to spell.
         masks: guesses made at each step.
-        believed: tokens that may well follow the context, such as the rest of the last suggestion
-            that somebody is typing through. They are the first guesses, so they change how many
-            steps it takes and nothing else.
+        belief: what may well follow the context. It is verified first, so it changes how many steps
+            it takes and nothing else.
         end_chances: tells how likely the middle ends before each token, where that is wanted.
         find: looks up what may follow the guesses; it changes how many steps it takes, no more.
 
     Yields:
         A `Step` after each forward pass.
     """
-    canvas = first_canvas(uncached, masks, believed)
-    held = tuple(believed)
-    place = 0
+    belief = belief or Belief()
+    rest, place = belief.tokens, 0
+    held, canvas = rest[:AT_ONCE], _believing_canvas(uncached, rest, belief, masks)
     while True:
         predictions = model.denoise(canvas, cache)
-        accepted, tokens, log_probabilities = _verify(
-            predictions.logits, held, place, sampler, choose, healing
-        )
+        # First, as these may want all logits, and the tokens are then chosen from them.
+        ends = () if end_chances is None else end_chances(predictions)
+        accepted, chosen = _verify(predictions, held, place, choose, healing)
+        tokens = chosen.tokens
         last_certain = canvas.layout.first_read + accepted
         model.keep(canvas, last_certain + 1, cache)
         guesses = model.guess(canvas, predictions, last_certain, tokens[-1])
-        ends = () if end_chances is None else end_chances(predictions)[: len(tokens)]
         found = () if find is None else tuple(find(tokens, guesses))
-        yield Step(tokens, log_probabilities, guesses, ends, found)
+        rest = rest[len(tokens) :] if rest[: len(tokens)] == tokens else ()
+        yield Step(tokens, chosen.log_probabilities, guesses, ends[: len(tokens)], found, rest)
         for token in tokens:
             healing = healing.after(token)
         place += len(tokens)
-        held = (*guesses, *found)
-        canvas = verifying_canvas(tokens[-1], guesses, masks, found)
+        if rest:
+            held, canvas = rest[:AT_ONCE], _believing_canvas(tokens[-1:], rest, belief, masks)
+        else:
+            held, canvas = (*guesses, *found), verifying_canvas(tokens[-1], guesses, masks, found)
+
+
+def _believing_canvas(
+    known: Sequence[int], rest: tuple[int, ...], belief: Belief, masks: int
+) -> Canvas:
+    """A canvas over the next part of a belief, with no group of masks that is not wanted.
+
+    Args:
+        known: tokens that are certain and not cached yet.
+        rest: what is left of the belief.
+        belief: all of it.
+        masks: of a group.
+    """
+    goes_on = belief.ends or len(rest) > AT_ONCE
+    wanted = 0 if goes_on and belief.trusted else masks
+    return first_canvas(known, wanted, rest[:AT_ONCE], open_end=not goes_on)
 
 
 def _verify(
-    logits: Tensor,
+    predictions: CanvasPredictions,
     held: tuple[int, ...],
     place: int,
-    sampler: Sampler,
     choose: Chooser,
     healing: Healing,
-) -> tuple[int, tuple[int, ...], tuple[float, ...]]:
-    """How many held guesses are accepted; they and the next token; their log-probabilities.
+) -> tuple[int, Chosen]:
+    """How many held guesses are accepted; they and the next token.
 
     Args:
-        logits: (guesses + 1, vocab), the predictions behind the certain token and each guess.
+        predictions: behind the certain token and each guess.
         held: the guesses.
         place: of the first of them in the middle.
+        choose: picks tokens.
+        healing: what is owed before the first of them.
     """
-    if healing.owed:
-        logits = _constrained(logits, held, healing)
-    chosen = choose(logits, place)
-    accept = sampler(
-        SlotPredictions(
-            held=torch.tensor(held, dtype=torch.long, device=chosen.device),
-            chosen=chosen[:-1],
-            logits=logits[:-1],
-            free=torch.ones(len(held), dtype=torch.bool, device=chosen.device),
-        )
-    )
+    chosen = choose(predictions, healing.permitted(held), place)
     # Only what follows the context without a gap can be kept behind it.
-    accepted = int(accept.long().cumprod(0).sum())
-    certain = chosen[: accepted + 1]
-    log_probabilities = torch.log_softmax(logits[: accepted + 1], dim=-1)
-    return (
-        accepted,
-        tuple(certain.tolist()),
-        tuple(log_probabilities.gather(-1, certain[:, None]).squeeze(-1).tolist()),
-    )
-
-
-def _constrained(logits: Tensor, held: tuple[int, ...], healing: Healing) -> Tensor:
-    """Row ``i`` constrained to what is owed once the first ``i`` guesses are written."""
-    rows = []
-    for i, row in enumerate(logits):
-        rows.append(healing.constrain(row))
-        if i < len(held):
-            healing = healing.after(held[i])
-    return torch.stack(rows)
+    accepted = accept_agreement(held, chosen.tokens)
+    certain = slice(accepted + 1)
+    return accepted, Chosen(chosen.tokens[certain], chosen.log_probabilities[certain])

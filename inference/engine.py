@@ -5,7 +5,6 @@ Not thread-safe: whoever creates it, or one thread on their behalf, owns it.
 
 from __future__ import annotations
 
-import gc
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,11 +15,13 @@ from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.errors import OutOfMemory
 from midfill.inference.fillers.filler import Run
 from midfill.inference.fillers.opening import open_filler
+from midfill.inference.freed_memory import give_back_freed_memory
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.reference import model_reference
 from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.spare_cores import SpareCores
 from midfill.inference.stopwatch import Stopwatch
+from midfill.kernels.thread_limit import use_no_more_threads_than_start
 from midfill.kernels.threads import use_threads
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Engine:
         self.reference = model_reference(model)
         self._device = torch_device(device or usual_device(self.reference.place))
         self._filler: Filler | None = None
-        self._spare_cores = SpareCores(torch.get_num_threads())
+        self._spare_cores = SpareCores(use_no_more_threads_than_start())
 
     @property
     def loaded(self) -> bool:
@@ -155,6 +156,6 @@ class Engine:
         return self.filler.prompt(request)
 
     def _free(self) -> None:
-        gc.collect()
+        give_back_freed_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

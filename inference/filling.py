@@ -8,12 +8,12 @@ from itertools import zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from midfill.inference.belief import AT_ONCE, Belief
 from midfill.inference.confidence import Evidence, confidence
 from midfill.inference.denoising import denoise
 from midfill.inference.ending import NOWHERE, LikelyEnd, end_at_limit, likelier_end, overdue_end
 from midfill.inference.healing import Healing
 from midfill.inference.pace import Verified
-from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.stopping import Surroundings, find_end, finished_part
 from midfill.inference.text.seam import end_lines, join_to_rest_of_line
 from midfill.inference.wire import Draft, Extent, Stop
@@ -64,6 +64,8 @@ class Fill:
             nats.
         verified: how the model's own guesses turned out, step by step.
         found: the same of tokens that were looked up, where all guesses before them were right.
+        believed: the same of what was believed at first.
+        step_tokens: how many of the written tokens each step made certain.
     """
 
     text: str
@@ -74,6 +76,8 @@ class Fill:
     log_probabilities: tuple[float, ...]
     verified: tuple[Verified, ...] = ()
     found: tuple[Verified, ...] = ()
+    believed: tuple[Verified, ...] = ()
+    step_tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +146,33 @@ class _Middle:
 
 @dataclass(slots=True)
 class _Tally:
-    """How what each step put forward turned out in the next. What is believed at first is not."""
+    """How what each step put forward turned out in the next, and how many tokens it brought."""
 
+    believed: list[Verified] = field(default_factory=list)
     verified: list[Verified] = field(default_factory=list)
     found: list[Verified] = field(default_factory=list)
+    step_tokens: list[int] = field(default_factory=list)
+    _believed: int = 0
     _guesses: int = 0
     _found: int = 0
 
+    @classmethod
+    def of(cls, belief: Belief) -> _Tally:
+        """With what the first step verifies."""
+        return cls(_believed=len(belief.tokens[:AT_ONCE]))
+
     def take(self, step: Step) -> None:
+        self.step_tokens.append(len(step.tokens))
         right = len(step.tokens) - 1
+        if self._believed:
+            self.believed.append(Verified(self._believed, right))
         if self._guesses:
             self.verified.append(Verified(self._guesses, min(right, self._guesses)))
         if self._found and right >= self._guesses:
             self.found.append(Verified(self._found, right - self._guesses))
-        self._guesses, self._found = len(step.guesses), len(step.found)
+        self._believed = len(step.believed[:AT_ONCE])
+        guesses, found = (0, 0) if self._believed else (len(step.guesses), len(step.found))
+        self._guesses, self._found = guesses, found
 
 
 def fill_hole(
@@ -169,6 +186,7 @@ def fill_hole(
     masks: int,
     believed: Sequence[int],
     cancelled: Callable[[], bool],
+    trusted: bool = False,
     doubts: EndDoubts | None = None,
     calibration: Calibration | None = None,
     find: Finder | None = None,
@@ -181,10 +199,11 @@ def fill_hole(
         cache: what is encoded of the context.
         uncached: the context's last tokens that are not; at least one.
         task: the hole.
-        choose: picks tokens from logits.
+        choose: picks tokens.
         masks: guesses made at each step.
         believed: tokens that may well follow the context; the first guesses.
         cancelled: asked between steps.
+        trusted: whether no guesses are made beside these.
         doubts: where the middle may have ended although no rule says so; several lines only.
         calibration: of the model's confidence, if it has one.
         find: looks up what may follow the guesses.
@@ -194,19 +213,19 @@ def fill_hole(
     """
     around = Surroundings.of(task.prefix, task.suffix, task.extent, task.replaced)
     middle = _Middle(vocabulary, len(task.owed))
+    belief = _belief(believed, vocabulary, task, around, trusted=trusted)
     steps = denoise(
         model,
         cache,
         uncached,
-        sampler=accept_agreement,
         choose=choose,
         healing=Healing(vocabulary, task.owed),
         masks=masks,
-        believed=believed,
+        belief=belief,
         end_chances=doubts.chances if doubts else None,
         find=find,
     )
-    tally = _Tally()
+    tally = _Tally.of(belief)
     for number, step in enumerate(steps, 1):
         tally.take(step)
         # Token by token, so that the outcome does not depend on how many a step accepts.
@@ -219,7 +238,7 @@ def fill_hole(
                 return _finish(middle, stop, number, task, around, calibration, tally)
         yield Draft(
             text=middle.text,
-            guess=middle.with_guesses(step.guesses),
+            guess=middle.with_guesses(step.believed or step.guesses),
             masked=masks,
             step=number,
         )
@@ -229,6 +248,23 @@ def fill_hole(
             middle.text = _cut_short(middle, task, doubts)
             return _finish(middle, Stop.DEADLINE, number, task, around, calibration, tally)
     raise AssertionError("the denoising loop never ends by itself")
+
+
+def _belief(
+    tokens: Sequence[int],
+    vocabulary: Vocabulary,
+    task: Task,
+    around: Surroundings,
+    *,
+    trusted: bool,
+) -> Belief:
+    """What is believed up to the token that would end the middle, as far as rules say so."""
+    middle = _Middle(vocabulary, len(task.owed))
+    for index, token in enumerate(tokens):
+        middle.append(token, 0.0)
+        if _stop(middle, token, task, around, None):
+            return Belief(tuple(tokens[:index]), ends=True, trusted=trusted)
+    return Belief(tuple(tokens), trusted=trusted)
 
 
 def _stop(
@@ -266,6 +302,7 @@ def _finish(
     tally: _Tally,
 ) -> Fill:
     text, log_probabilities = joined(middle.text, stop, task, around), middle.kept()
+    before = tally.step_tokens[:-1]
     return Fill(
         text=text,
         stop=stop,
@@ -275,6 +312,9 @@ def _finish(
         log_probabilities=log_probabilities,
         verified=tuple(tally.verified),
         found=tuple(tally.found),
+        believed=tuple(tally.believed),
+        # What the last step made certain behind the end is not part of it.
+        step_tokens=(*before, len(middle.tokens) - sum(before)),
     )
 
 

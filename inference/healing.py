@@ -100,11 +100,20 @@ class Healing:
         owed = self.owed[len(written) :] if self.owed.startswith(written) else b""
         return Healing(self.vocabulary, owed)
 
-    def constrain(self, logits: Tensor) -> Tensor:
-        """``logits`` (vocab,) with -inf for every token that would not spell what is owed."""
-        if not self.owed:
-            return logits
-        allowed = self.vocabulary.agreeing(self.owed).to(logits.device)
-        constrained = torch.full_like(logits, float("-inf"))
-        constrained[allowed] = logits[allowed]
-        return constrained
+    def permitted(self, held: Sequence[int]) -> list[Tensor]:
+        """Which tokens may come next, and behind each token held, as long as anything is owed.
+
+        Args:
+            held: tokens that may be written next.
+
+        Returns:
+            At most one more than are held, (tokens,) long each; none where nothing is owed.
+        """
+        permitted: list[Tensor] = []
+        healing = self
+        for token in held:
+            if not healing.owed:
+                return permitted
+            permitted.append(self.vocabulary.agreeing(healing.owed))
+            healing = healing.after(token)
+        return [*permitted, self.vocabulary.agreeing(healing.owed)] if healing.owed else permitted

@@ -13,10 +13,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 GRAM = 3
 """Tokens that have to be the same."""
+
+SHORT_GRAM = 2
+"""Tokens that have to be the same where something is known of what follows, too."""
 
 LONGEST_MATCH = 24
 """Tokens further back than this say no more about what follows."""
@@ -37,23 +40,34 @@ class Lookup:
         """Write tokens behind what is there."""
         for token in tokens:
             self._tokens.append(token)
-            if len(self._tokens) >= GRAM:
-                self._ends[tuple(self._tokens[-GRAM:])].append(len(self._tokens))
+            for gram in (SHORT_GRAM, GRAM):
+                if len(self._tokens) >= gram:
+                    self._ends[tuple(self._tokens[-gram:])].append(len(self._tokens))
 
-    def continuation(self, supposed: Sequence[int], most: int) -> tuple[int, ...]:
+    def continuation(
+        self,
+        supposed: Sequence[int],
+        most: int,
+        fits: Callable[[Sequence[int]], bool] | None = None,
+    ) -> tuple[int, ...]:
         """What followed the longest earlier match of the end.
 
         Args:
             supposed: tokens that the end is to be read on with, such as guesses.
             most: tokens wanted.
+            fits: whether tokens are what is known of the continuation; less of a match will do
+                then.
 
         Returns:
             Up to ``most`` tokens; none if the end stands nowhere else.
         """
         end = [*self._tokens[-LONGEST_MATCH:], *supposed]
-        places = self._ends.get(tuple(end[-GRAM:]), [])
+        places = self._ends.get(tuple(end[-(GRAM if fits is None else SHORT_GRAM) :]), [])
         # The end itself is no earlier place; with something supposed behind it, none of these is.
-        earlier = [place for place in places if place < len(self._tokens)][-CANDIDATES:]
+        earlier = [place for place in places if place < len(self._tokens)]
+        if fits is not None:
+            earlier = [place for place in earlier if fits(self._tokens[place : place + most])]
+        earlier = earlier[-CANDIDATES:]
         if not earlier or most < 1:
             return ()
         best = max(earlier, key=lambda place: (self._match(end, place), place))

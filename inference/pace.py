@@ -22,6 +22,12 @@ MEMORY = 0.98
 FOUND_RIGHT = 0.7
 """How often a token that was looked up is expected to be right, if those before it are."""
 
+STARTED_RIGHT = 0.75
+"""The same of tokens that the first step of a request looks up, before anything is guessed."""
+
+BELIEF_HOLDS = 0.95
+"""How often what is left of the last middle is expected to begin right."""
+
 MOST_FOUND = 12
 """Tokens looked up for one step, at most."""
 
@@ -32,6 +38,31 @@ class Verified:
 
     guesses: int
     right: int
+
+
+@dataclass(slots=True)
+class _Rate:
+    """How often something has come true of late, begun with what is expected."""
+
+    right: float
+    seen: float = PRIOR_WEIGHT
+
+    @classmethod
+    def expected(cls, chance: float) -> _Rate:
+        return cls(PRIOR_WEIGHT * chance)
+
+    @property
+    def chance(self) -> float:
+        return self.right / self.seen
+
+    def note(self, came_true: bool) -> None:
+        self.seen = MEMORY * self.seen + 1
+        self.right = MEMORY * self.right + came_true
+
+    def note_run(self, step: Verified) -> None:
+        """Take in a run of tokens, each of which counts only if those before it were right."""
+        for i in range(min(step.guesses, step.right + 1)):
+            self.note(i < step.right)
 
 
 class Pace:
@@ -46,52 +77,85 @@ class Pace:
                 as ``costs`` has guesses at most.
         """
         self._costs = dict(costs)
-        self._right = [PRIOR_WEIGHT * chance for chance in expected]
-        self._seen = [PRIOR_WEIGHT] * len(expected)
-        self._found_right, self._found_seen = PRIOR_WEIGHT * FOUND_RIGHT, PRIOR_WEIGHT
+        self._guessed = [_Rate.expected(chance) for chance in expected]
+        self._found = _Rate.expected(FOUND_RIGHT)
+        self._started = _Rate.expected(STARTED_RIGHT)
+        self._belief = _Rate.expected(BELIEF_HOLDS)
 
     def guesses(self) -> int:
         """The number to guess at the next step."""
         return max(self._costs, key=lambda guesses: self._tokens(guesses) / self._costs[guesses])
 
     def found_tokens(self) -> int:
-        """How many tokens that were looked up are worth verifying behind right guesses.
+        """How many tokens that were looked up are worth verifying behind right guesses."""
+        return self._worth(self._found.chance)
 
-        One more is worth it while the time that it may save, a token's, outweighs what its slot
-        costs.
+    def started_tokens(self) -> int:
+        """How many are worth verifying in the first step, where there are no guesses yet."""
+        return self._worth(self._started.chance)
+
+    def trusts_beliefs(self) -> bool:
+        """Whether to make no guesses beside a belief, for the case that it does not begin right.
+
+        They would save what the guesses of a step save, but only in that case.
+        """
+        guesses = self.guesses()
+        saved = (1 - self._belief.chance) * (self._tokens(guesses) - 1) * self._token()
+        return saved <= guesses * self._slot()
+
+    def note(self, steps: Iterable[Verified]) -> None:
+        """Take in how guesses turned out."""
+        for step in steps:
+            for i in range(min(step.guesses, step.right + 1, len(self._guessed))):
+                self._guessed[i].note(i < step.right)
+
+    def note_found(self, steps: Iterable[Verified]) -> None:
+        """Take in how tokens that were looked up turned out."""
+        for step in steps:
+            self._found.note_run(step)
+
+    def note_started(self, steps: Iterable[Verified]) -> None:
+        """Take in how tokens that first steps looked up turned out."""
+        for step in steps:
+            self._started.note_run(step)
+
+    def note_belief(self, steps: Iterable[Verified]) -> None:
+        """Take in whether beliefs began right."""
+        for step in steps:
+            self._belief.note(step.right > 0)
+
+    def _worth(self, right: float) -> int:
+        """How many tokens are worth verifying.
+
+        One more is while the time that it may save, a token's, outweighs what its slot costs.
+
+        Args:
+            right: how often a token is right, if those before it are.
         """
         if len(self._costs) < 2:
             return 0
-        fewest, most = min(self._costs), max(self._costs)
-        # A step with n guesses has n + 1 known slots and as many groups of n masks.
-        slots = (most + 1) ** 2 - (fewest + 1) ** 2
-        slot = max(self._costs[most] - self._costs[fewest], 0.0) / slots
-        guesses = self.guesses()
-        token = self._costs[guesses] / self._tokens(guesses)
-        right = self._found_right / self._found_seen
+        slot, token = self._slot(), self._token()
         worth, chance = 0, right
         while worth < MOST_FOUND and chance * token > slot:
             worth, chance = worth + 1, chance * right
         return worth
 
-    def note_found(self, steps: Iterable[Verified]) -> None:
-        """Take in how tokens that were looked up turned out."""
-        for step in steps:
-            for i in range(min(step.guesses, step.right + 1)):
-                self._found_seen = MEMORY * self._found_seen + 1
-                self._found_right = MEMORY * self._found_right + (i < step.right)
+    def _slot(self) -> float:
+        """Seconds that one more slot costs."""
+        fewest, most = min(self._costs), max(self._costs)
+        # A step with n guesses has n + 1 known slots and as many groups of n masks.
+        slots = (most + 1) ** 2 - (fewest + 1) ** 2
+        return max(self._costs[most] - self._costs[fewest], 0.0) / max(1, slots)
 
-    def note(self, steps: Iterable[Verified]) -> None:
-        """Take in how guesses turned out."""
-        for step in steps:
-            for i in range(min(step.guesses, step.right + 1, len(self._seen))):
-                self._seen[i] = MEMORY * self._seen[i] + 1
-                self._right[i] = MEMORY * self._right[i] + (i < step.right)
+    def _token(self) -> float:
+        """Seconds that a certain token takes."""
+        guesses = self.guesses()
+        return self._costs[guesses] / self._tokens(guesses)
 
     def _tokens(self, guesses: int) -> float:
         """Certain tokens that a step is expected to bring, its own next one included."""
         tokens = chance = 1.0
-        for right, seen in zip(self._right[:guesses], self._seen[:guesses], strict=True):
-            chance *= right / seen
+        for rate in self._guessed[:guesses]:
+            chance *= rate.chance
             tokens += chance
         return tokens

@@ -152,6 +152,9 @@ class Final(WireModel):
     model: str
     tokens: int
     steps: int
+    step_tokens: tuple[int, ...] = ()
+    """How many tokens each step made certain; empty where nothing is certain before the end, or it
+    is not known. Steps that only looked for a length made none."""
     ms: Milliseconds = Milliseconds()
     cache: CacheFigures = CacheFigures()
 

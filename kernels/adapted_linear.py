@@ -43,18 +43,22 @@ def adapted_linear(
 
     Source: low-rank adapters, arXiv 2106.09685; gated to mask positions, arXiv 2507.11851.
     """
-    tensors = [x, weight]
-    if bias is not None:
-        tensors.append(bias)
-    rank = 1
-    if adapter is not None:
-        tensors += [adapter.a, adapter.b]
-        rank = adapter.a.shape[1]
-    if uses_triton("adapted_linear", *tensors, width=rank):
+    tensors, rank = parts_of(weight, bias, adapter)
+    if uses_triton("adapted_linear", x, *tensors, width=rank, rows=x.shape[0]):
         from midfill.kernels.triton.adapted_linear import adapted_linear as in_triton
 
         return in_triton(x, weight, bias, adapter, known)
     return adapted_linear_in_torch(x, weight, bias, adapter, known)
+
+
+def parts_of(
+    weight: Tensor, bias: Tensor | None, adapter: LowRank | None
+) -> tuple[list[Tensor], int]:
+    """The tensors of an adapted linear layer, and its adapter's rank."""
+    tensors = [weight] if bias is None else [weight, bias]
+    if adapter is None:
+        return tensors, 1
+    return [*tensors, adapter.a, adapter.b], adapter.a.shape[1]
 
 
 def adapted_linear_in_torch(

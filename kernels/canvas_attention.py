@@ -56,8 +56,8 @@ def canvas_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
     Returns:
         (slots, query_heads * head_size).
     """
-    slots, _, head_size = queries.shape
-    if uses_triton("canvas_attention", queries, keys, values, bias, width=head_size):
+    slots, _, size = queries.shape
+    if uses_triton("canvas_attention", queries, keys, values, bias, width=size, rows=slots):
         from midfill.kernels.triton.canvas_attention import canvas_attention as in_triton
 
         context = keys.shape[1] - slots
@@ -66,9 +66,12 @@ def canvas_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
 
 
 def canvas_attention_in_torch(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """`canvas_attention` in plain torch: the reference."""
+    """`canvas_attention` in plain torch: the reference.
+
+    Here ``bias`` may also be bool, broadcast from (1, keys), or none where all see all.
+    """
     slots, query_heads, head_size = queries.shape
     key_heads = keys.shape[0]
     group = query_heads // key_heads
@@ -84,31 +87,51 @@ def canvas_attention_in_torch(
 
 
 def in_place_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, context: int
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    visible: Tensor | None = None,
+    context: int = 0,
+    used: Tensor | None = None,
 ) -> Tensor:
     """`canvas_attention` of a canvas with a cached suffix behind it, which all slots see too.
 
     Args:
         queries: (slots, query_heads, head_size).
-        keys, values: (key_heads, context + slots + suffix, head_size).
-        visible: (slots, slots) bool, which slot (row) sees which (column).
-        context: cached tokens before the canvas.
+        keys, values: (key_heads, context + slots + suffix, head_size), and room behind that, if
+            ``used`` says so.
+        visible: (slots, slots) bool, which slot (row) sees which (column); if not given, all see
+            all.
+        context: cached tokens before the canvas; of no consequence where all see all.
+        used: (1,) long on the keys' device, how many keys there are. A tensor, so that captured
+            graphs may be told another number. All of them if not given.
 
     Returns:
         (slots, query_heads * head_size).
     """
-    if uses_triton("canvas_attention", queries, keys, values, width=queries.shape[2]):
+    slots, _, size = queries.shape
+    if uses_triton("canvas_attention", queries, keys, values, width=size, rows=slots):
         from midfill.kernels.triton.canvas_attention import canvas_attention as in_triton
 
-        return in_triton(queries, keys, values, visible, context)
-    return in_place_attention_in_torch(queries, keys, values, visible, context)
+        return in_triton(queries, keys, values, visible, context, used=used)
+    return in_place_attention_in_torch(queries, keys, values, visible, context, used)
 
 
 def in_place_attention_in_torch(
-    queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor, context: int
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    visible: Tensor | None = None,
+    context: int = 0,
+    used: Tensor | None = None,
 ) -> Tensor:
     """`in_place_attention` in plain torch: the reference."""
-    group = queries.shape[1] // keys.shape[0]
-    bias = attention_bias(visible, context, group, queries.dtype)
-    suffix = keys.shape[1] - bias.shape[1]
-    return canvas_attention_in_torch(queries, keys, values, F.pad(bias, (0, suffix)))
+    bias: Tensor | None = None
+    if used is not None:
+        bias = (torch.arange(keys.shape[1], device=keys.device) < used)[None]
+    if visible is not None:
+        group = queries.shape[1] // keys.shape[0]
+        of_canvas = attention_bias(visible, context, group, queries.dtype)
+        of_canvas = F.pad(of_canvas, (0, keys.shape[1] - of_canvas.shape[1]))
+        bias = of_canvas if bias is None else of_canvas.masked_fill(~bias, float("-inf"))
+    return canvas_attention_in_torch(queries, keys, values, bias)

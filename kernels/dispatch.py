@@ -16,21 +16,37 @@ import torch
 from midfill.kernels.triton.availability import obstacle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 VARIABLE = "MIDFILL_KERNELS"
 
 TRITON_DTYPES = frozenset({torch.float32, torch.float16, torch.bfloat16})
 
-Operation = Literal["unmask", "canvas_attention", "adapted_linear", "rotary_shift"]
+Operation = Literal[
+    "unmask", "canvas_attention", "adapted_linear", "norm_linear", "gated_linear", "rotary_shift"
+]
 
 WIDEST: dict[Operation, int] = {
     "unmask": 1,
     "canvas_attention": 256,  # a head
     "adapted_linear": 256,  # an adapter's rank
+    "norm_linear": 256,  # the same
+    "gated_linear": 256,  # the same
     "rotary_shift": 512,  # a head
 }
 """The operations that have a Triton version, and how wide what a program holds at once may be."""
+
+MOST_ROWS: dict[Operation, int] = {
+    "canvas_attention": 256,
+    "adapted_linear": 64,
+    "norm_linear": 64,
+    "gated_linear": 64,
+}
+"""Slots up to which they are used. They are made for canvases, whose time goes into reading keys
+and weights; where a whole context is encoded, it goes into products, which torch's libraries do
+better. The numbers are reasoned, not measured."""
 
 
 class Implementation(StrEnum):
@@ -76,7 +92,13 @@ def kernels_used(device: torch.device) -> Choice:
     return Choice(Implementation.TRITON, "Triton runs here")
 
 
-def uses_triton(operation: Operation, *tensors: Tensor, width: int = 1) -> bool:
+def uses_triton(
+    operation: Operation,
+    *tensors: Tensor,
+    width: int = 1,
+    rows: int = 1,
+    beside: Sequence[Tensor] = (),
+) -> bool:
     """Whether an operation on these tensors is Triton's; otherwise it is plain torch's.
 
     Triton has forward passes only, so whatever is to be differentiated is torch's.
@@ -85,6 +107,8 @@ def uses_triton(operation: Operation, *tensors: Tensor, width: int = 1) -> bool:
         operation: a key of `WIDEST`.
         tensors: all that it computes with, of one dtype and on one device if Triton is to do it.
         width: what `WIDEST` bounds.
+        rows: what `MOST_ROWS` bounds.
+        beside: what it computes with besides, of any dtype.
 
     Raises:
         KernelsUnavailable: see `kernels_used`.
@@ -92,6 +116,9 @@ def uses_triton(operation: Operation, *tensors: Tensor, width: int = 1) -> bool:
     device, dtype = tensors[0].device, tensors[0].dtype
     if kernels_used(device).implementation is not Implementation.TRITON:
         return False
-    alike = all(tensor.device == device and tensor.dtype == dtype for tensor in tensors)
-    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return alike and not learning and dtype in TRITON_DTYPES and width <= WIDEST[operation]
+    everything = (*tensors, *beside)
+    alike = all(tensor.dtype == dtype for tensor in tensors)
+    together = all(tensor.device == device for tensor in everything)
+    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in everything)
+    fits = width <= WIDEST[operation] and rows <= MOST_ROWS.get(operation, rows)
+    return alike and together and not learning and dtype in TRITON_DTYPES and fits

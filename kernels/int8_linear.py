@@ -9,6 +9,7 @@ Source: vector-wise quantisation, arXiv 2208.07339; adapters gated to masks, arX
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -93,7 +94,7 @@ class Norm:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Int8Linear:
     """One layer.
 
@@ -109,6 +110,27 @@ class Int8Linear:
     bias: Tensor | None = None
     adapter: PackedLowRank | None = None
     before: Norm | Before = Before.NOTHING
+
+    @cached_property
+    def call(self) -> LinearCall:
+        """What the native operation takes, as far as it is the same for every input."""
+        matrix, adapter, call = self.matrix, self.adapter, LinearCall()
+        call.weights = matrix.panels.data_ptr()
+        call.weight_scales = matrix.scales.data_ptr()
+        call.weight_sums = matrix.sums.data_ptr()
+        call.width, call.x_stride, call.outputs = matrix.width, matrix.width, matrix.outputs
+        if isinstance(self.before, Norm):
+            call.before, call.norm = Before.NORM, self.before.weight.data_ptr()
+            call.epsilon = self.before.epsilon
+        elif self.before is Before.GATE:
+            call.before, call.x_stride = Before.GATE, 2 * matrix.width
+        if self.bias is not None:
+            call.bias = self.bias.data_ptr()
+        if adapter is not None:
+            call.down, call.up = adapter.down.data_ptr(), adapter.up.data_ptr()
+            call.group_ends = adapter.group_ends.data_ptr()
+            call.rank, call.groups = adapter.rank, adapter.group_ends.shape[0]
+        return call
 
 
 def int8_linear(
@@ -132,28 +154,11 @@ def int8_linear(
     """
     if native is None:
         return _in_torch(layer, x, known, add_to)
-    matrix, adapter, norm = layer.matrix, layer.adapter, None
     rows = x.shape[0]
-    y = x.new_empty(rows, matrix.outputs) if add_to is None else add_to
-    call = LinearCall()
+    y = x.new_empty(rows, layer.matrix.outputs) if add_to is None else add_to
+    call = LinearCall.from_buffer_copy(layer.call)
     call.x, call.y = x.data_ptr(), y.data_ptr()
-    call.weights = matrix.panels.data_ptr()
-    call.weight_scales = matrix.scales.data_ptr()
-    call.weight_sums = matrix.sums.data_ptr()
-    if isinstance(layer.before, Norm):
-        norm = layer.before
-        call.before, call.norm, call.epsilon = Before.NORM, norm.weight.data_ptr(), norm.epsilon
-    else:
-        call.before = layer.before
-    if layer.bias is not None:
-        call.bias = layer.bias.data_ptr()
-    if adapter is not None and known < rows:
-        call.down, call.up = adapter.down.data_ptr(), adapter.up.data_ptr()
-        call.group_ends = adapter.group_ends.data_ptr()
-        call.rank, call.groups = adapter.rank, adapter.group_ends.shape[0]
-    call.rows, call.known = rows, known
-    call.width, call.x_stride, call.outputs = matrix.width, x.shape[1], matrix.outputs
-    call.add = add_to is not None
+    call.rows, call.known, call.add = rows, known, add_to is not None
     native.linear(call)
     return y
 

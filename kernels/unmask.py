@@ -57,14 +57,21 @@ def unmask(logits: Tensor, temperature: float = 1.0) -> Unmasked:
 
 
 def unmask_in_torch(logits: Tensor, temperature: float) -> Unmasked:
-    """`unmask` in float32, of float64 logits in float64: the reference."""
+    """`unmask` in float32, of float64 logits in float64: the reference.
+
+    At temperature 1 the entropy is to the bit that of ``torch.distributions.Categorical``, as
+    `transformers` computes it.
+    """
     wide = logits if logits.dtype == torch.float64 else logits.float()
     best, tokens = wide.max(-1, keepdim=True)
-    # Differences first, so that a low temperature does not overflow.
-    probabilities = ((wide - best) / temperature).softmax(-1)
-    chosen = probabilities.gather(-1, tokens)
+    if temperature != 1:
+        wide = (wide - best) / temperature  # differences first: no temperature overflows
+    logs = wide - wide.logsumexp(-1, keepdim=True)
+    chosen = logs.gather(-1, tokens).exp()
+    # 0 · ln 0 is 0 in the limit, but NaN if ln 0 is infinite.
+    finite = logs.clamp(min=torch.finfo(logs.dtype).min)
     return Unmasked(
         tokens.masked_fill(chosen.isnan(), NO_TOKEN).squeeze(-1),
         chosen.squeeze(-1).float(),
-        torch.special.entr(probabilities).sum(-1).float(),
+        -(finite * logs.softmax(-1)).sum(-1).float(),
     )

@@ -47,8 +47,8 @@ def bench(
         typer.Option(
             "--without",
             metavar="NAME",
-            help="Run our engine with one optimisation off as well: native, guesses, belief or "
-            "prefix-cache. Can be given again.",
+            help="Run our engine with one optimisation off as well: native, guesses, belief, "
+            "lookup or prefix-cache. Can be given again.",
             show_default=False,
         ),
     ] = None,
@@ -80,7 +80,8 @@ def bench(
     growth: Annotated[
         bool,
         typer.Option(
-            "--growth", help="Also measure latency against file size, hole size, open documents."
+            "--growth",
+            help="Also measure latency against file size, hole size, open documents; some minutes.",
         ),
     ] = False,
     repeat: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
+import math
 import os
 import platform
 import shutil
@@ -26,15 +26,23 @@ from midfill.inference.instructions import (
 )
 from midfill.inference.models.catalog import EMBEDDED
 from midfill.inference.torch_report import TorchReport
+from midfill.lsp.doctor_limits import ControlGroups, threads_of_user_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from midfill.inference.torch_report import KernelReport
 
 INT8_ENGINE_BYTES = 1_050_000_000
 """What the engine takes with the embedded model where the native operations run it."""
 
 TORCH_ENGINE_BYTES = {True: 1_700_000_000, False: 3_200_000_000}
 """The same in plain torch, by whether the processor knows bfloat16."""
+
+
+OTHER_THREADS = 8
+"""That the engine's process wants besides those that compute, of which there are two for each core
+after the first."""
 
 
 class Status(StrEnum):
@@ -67,8 +75,7 @@ class Machine:
         command = [sys.executable, "-P", "-m", "midfill.inference.torch_report"]
         try:
             answer = subprocess.run(command, capture_output=True, timeout=120, check=False)
-            found = json.loads(answer.stdout)
-            return TorchReport(**found | {"cuda": tuple(found["cuda"])})
+            return TorchReport.from_json(answer.stdout)
         except subprocess.TimeoutExpired:
             return "it does not load within two minutes"
         except (OSError, ValueError, TypeError, KeyError):
@@ -81,6 +88,18 @@ class Machine:
         if sys.platform == "linux":
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
+
+    @cached_property
+    def cores_worth(self) -> float:
+        """The same, held to what a container may use of them."""
+        quota = ControlGroups().cores()
+        return self.cores if quota is None else min(self.cores, quota)
+
+    @cached_property
+    def threads_left(self) -> int | None:
+        """Threads that may still be started; None where nothing limits them."""
+        left = (ControlGroups().threads(), threads_of_user_left())
+        return min((one for one in left if one is not None), default=None)
 
     @cached_property
     def native(self) -> str | None:
@@ -116,13 +135,29 @@ def check_torch(machine: Machine) -> Finding:
 def check_cores(machine: Machine) -> Finding:
     torch = machine.torch
     threads = torch.threads if isinstance(torch, TorchReport) else 0
-    value = f"{machine.cores}, torch uses {threads or 'unknown'}"
-    if machine.cores < 2:
+    cores = machine.cores_worth
+    held = f" of which the container may use {cores:g}," if cores < machine.cores else ""
+    value = f"{machine.cores},{held} torch uses {threads or 'unknown'}"
+    if cores < 2:
         return Finding("cores", Status.SLOW, value, "two cores or more halve the time")
-    if 0 < threads < machine.cores and "OMP_NUM_THREADS" in os.environ:
+    if threads > (usable := math.floor(cores)) and cores < machine.cores:
+        advice = f"threads wait for the container's share: set OMP_NUM_THREADS to {usable}"
+        return Finding("cores", Status.SLOW, value, advice)
+    if 0 < threads < usable and "OMP_NUM_THREADS" in os.environ:
         advice = "OMP_NUM_THREADS holds torch back; unset it to use all cores"
         return Finding("cores", Status.SLOW, value, advice)
     return Finding("cores", Status.OK, value)
+
+
+def check_threads(machine: Machine) -> Finding:
+    left, wanted = machine.threads_left, 2 * (machine.cores - 1) + OTHER_THREADS
+    if left is None:
+        return Finding("threads", Status.OK, "no limit")
+    value = f"{left} more may be started, the engine wants {wanted}"
+    if left >= wanted:
+        return Finding("threads", Status.OK, value)
+    advice = "it computes with fewer: raise `ulimit -u`, or the container's limit of processes"
+    return Finding("threads", Status.SLOW, value, advice)
 
 
 def check_instructions(machine: Machine) -> Finding:
@@ -132,7 +167,7 @@ def check_instructions(machine: Machine) -> Finding:
     value = f"torch has {torch.vectors}, {'with' if torch.bfloat16 else 'without'} bfloat16"
     if machine.native:
         value = f"{DESCRIPTIONS[machine.native]}; {value}"
-    if torch.cuda or machine.native in ("avx512vnni", "avx2"):
+    if torch.cuda or machine.native in ("avx512vnni", "avxvnni", "avx2"):
         return Finding("instructions", Status.OK, value)
     if machine.native:
         advice = "this processor lacks AVX2: a step takes several times as long"
@@ -140,6 +175,31 @@ def check_instructions(machine: Machine) -> Finding:
     return Finding(
         "instructions", Status.SLOW, f"plain torch; {value}", without_native_operations()
     )
+
+
+def check_kernels(machine: Machine) -> Finding:
+    torch = machine.torch
+    if isinstance(torch, str):
+        return Finding("kernels", Status.WRONG, "unknown", "see torch")
+    value = "; ".join(
+        f"{kernel.used or 'none'} on {kernel.device} ({kernel.reason})" for kernel in torch.kernels
+    )
+    cards = torch.kernels[1:]
+    if any(not kernel.used for kernel in torch.kernels):
+        advice = "unset MIDFILL_KERNELS, or set it to torch"
+        return Finding("kernels", Status.WRONG, value, advice)
+    if any(kernel.used == "torch" for kernel in cards):
+        return Finding("kernels", Status.SLOW, value, _towards_triton(cards))
+    return Finding("kernels", Status.OK, value)
+
+
+def _towards_triton(cards: Sequence[KernelReport]) -> str:
+    """What would have the cards compute with Triton."""
+    if os.environ.get("MIDFILL_KERNELS") == "torch":
+        return "unset MIDFILL_KERNELS to use Triton"
+    if any("not installed" in card.reason for card in cards):
+        return "install triton"
+    return "everything works, slower; Triton needs a newer card, its driver and a C compiler"
 
 
 def check_memory(machine: Machine) -> Finding:
@@ -209,7 +269,9 @@ CHECKS: tuple[Callable[[Machine], Finding], ...] = (
     check_python,
     check_torch,
     check_cores,
+    check_threads,
     check_instructions,
+    check_kernels,
     check_memory,
     check_cache_folder,
     check_model,
@@ -225,10 +287,8 @@ def available_memory() -> int | None:
         lines = Path("/proc/meminfo").read_text().splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
         amounts.append(int(line.split()[1]) * 1024)
-    with suppress(OSError, ValueError):  # the share of a container
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text())
-        amounts.append(limit - int((group / "memory.current").read_text()))
+    if (share := ControlGroups().memory()) is not None:
+        amounts.append(share)
     if not amounts and hasattr(os, "sysconf"):
         with suppress(OSError, ValueError):
             amounts.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from midfill.inference.errors import MidfillError
+from midfill.inference.measuring.language_server.connection import ServerGone
+from midfill.inference.measuring.language_server.environment import own_environment
+from midfill.inference.measuring.language_server.places import NoPlace
 
-from .connection import ServerGone
-from .environment import own_environment
 from .history import NoHistory, repository_root, revisions
 from .machine import this_machine
 from .overhead import measure_overhead, verdicts
-from .places import NoPlace, long_file
+from .places import long_file
 from .replaying import replay_all
 from .report import overhead_tables, replay_tables
 from .trace import read_traces, to_json

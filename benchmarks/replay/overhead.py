@@ -8,43 +8,28 @@ is told not to wait for a pause.
 
 from __future__ import annotations
 
-import asyncio
-import bisect
-import json
-import random
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .document import Document
-from .editor import Editor, answered
+from midfill.inference.measuring.language_server.document import Document
+from midfill.inference.measuring.language_server.places import NoPlace, ends_of_statements
+from midfill.inference.measuring.language_server.rounds import (
+    ASKED,
+    EDIT_ALONE,
+    THROUGH_KEY,
+    Round,
+    own_ms,
+)
+from midfill.inference.measuring.language_server.session import instant_session
+
 from .figures import Spread, spread
-from .places import NoPlace, ends_of_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from .connection import Asked
-
-ENGINE = (sys.executable, "-P", str(Path(__file__).with_name("instant_engine.py")))
-SETTINGS = {"delay": 0}
-
-THROUGH = 8
-"""Keys of a suggestion that are typed."""
-
-OTHER_KEYS = "qxzjk"
-"""Typed instead of what is suggested."""
-
-PAUSE = 0.04
-"""Seconds between two keys, about; shorter than any person's, longer than what is measured."""
-
-FIRST = "the first request after opening"
-ASKED = "an edit, the engine asked"
-THROUGH_KEY = "a key typed through"
-DELETED = "a deletion, nothing asked"
-EDIT_ALONE = "an edit alone"
-NO_DOCUMENT = "a request about no document"
+    from midfill.inference.measuring.language_server.editor import Editor
+    from midfill.inference.measuring.language_server.rounds import Sample
 
 TARGETS = {ASKED: (5.0, 15.0), THROUGH_KEY: (3.0, None)}
 """Milliseconds, p50 and p95."""
@@ -53,16 +38,6 @@ SAME = 1.2
 """An edit at the end may cost so many times what it costs at the top, or"""
 SAME_MS = 0.5
 """so much more, and counts as the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One timed answer, on the monotonic clock."""
-
-    kind: str
-    place: str
-    began: float
-    ended: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,63 +68,6 @@ class Verdict:
     met: bool
 
 
-@dataclass(slots=True)
-class Round:
-    """The edits at one place.
-
-    Attributes:
-        empty: rounds in which there was no suggestion to type through.
-    """
-
-    editor: Editor
-    document: Document
-    place: str
-    samples: list[Sample] = field(default_factory=list)
-    empty: int = 0
-
-    async def go(self, at: int, number: int) -> None:
-        """Begin a line behind an offset, and leave the document as it was."""
-        line = self.document.text[self.document.text.rfind("\n", 0, at) + 1 : at]
-        indent = line[: len(line) - len(line.lstrip())]
-        text = await self._key(ASKED, at, at, f"\n{indent}")
-        end = at + 1 + len(indent)
-        for key in text[:THROUGH]:
-            rest = await self._key(THROUGH_KEY, end, end, key)
-            end += 1
-            if not rest:
-                break
-        self.empty += not text
-        if text:
-            await self._key(ASKED, end, end, OTHER_KEYS[number % len(OTHER_KEYS)])
-            end += 1
-        await self._key(DELETED, at, end, "")
-        await self._alone(at)
-
-    async def first(self, at: int) -> None:
-        """The first request, which reads all of the file's syntax."""
-        await self._timed(FIRST, self.editor.ask(self.document, at))
-
-    async def _key(self, kind: str, start: int, end: int, text: str) -> str:
-        self.editor.edit(self.document, start, end, text)
-        asked = self.editor.ask(self.document, start + len(text))
-        return await self._timed(kind, asked)
-
-    async def _alone(self, at: int) -> None:
-        """An edit, and how long until a request that asks for nothing is answered behind it."""
-        elsewhere = {"line": 0, "character": 0}
-        self.editor.edit(self.document, at, at, " ")
-        await self._timed(EDIT_ALONE, self.editor.ask_about("untitled:none", elsewhere))
-        self.editor.edit(self.document, at, at + 1, "")
-        await asyncio.sleep(PAUSE)
-        await self._timed(NO_DOCUMENT, self.editor.ask_about("untitled:none", elsewhere))
-
-    async def _timed(self, kind: str, asked: Asked) -> str:
-        reply = await answered(asked)
-        self.samples.append(Sample(kind, self.place, asked.at, reply.at))
-        await asyncio.sleep(PAUSE * random.uniform(0.8, 1.2))
-        return _text(reply.result)
-
-
 async def measure_overhead(
     text: str,
     rounds: int,
@@ -169,27 +87,9 @@ async def measure_overhead(
         ServerGone: the server did not answer.
         NoPlace: it has nothing to say in this text.
     """
-    engine = await asyncio.create_subprocess_exec(
-        *ENGINE,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=dict(environment),
-    )
-    assert engine.stdout is not None
-    assert engine.stdin is not None
-    await engine.stdout.readline()
-    busy: list[tuple[float, float]] = []
-    listening = asyncio.create_task(_listen(engine.stdout, busy))
-    editor = await Editor.start(scratch, environment, SETTINGS)
-    try:
-        await editor.ready()
-        samples = await _all_rounds(editor, text, rounds, tell)
-    finally:
-        await editor.leave()
-        engine.stdin.close()
-        await engine.wait()
-        await listening
-    return summed_up(samples, busy, text)
+    async with instant_session(scratch, environment) as session:
+        samples = await _all_rounds(session.editor, text, rounds, tell)
+    return summed_up(samples, session.busy, text)
 
 
 async def _all_rounds(
@@ -215,12 +115,6 @@ async def _all_rounds(
     return [sample for one in at.values() for sample in one.samples]
 
 
-async def _listen(output: asyncio.StreamReader, busy: list[tuple[float, float]]) -> None:
-    while line := await output.readline():
-        began, ended = json.loads(line)
-        busy.append((began, ended))
-
-
 def summed_up(
     samples: Sequence[Sample], busy: Sequence[tuple[float, float]], text: str
 ) -> Overhead:
@@ -232,10 +126,9 @@ def summed_up(
     """
     times: dict[str, dict[str, list[float]]] = {}
     for sample in samples:
-        milliseconds = 1e3 * (sample.ended - sample.began - _busy_during(sample, busy))
         by_place = times.setdefault(sample.kind, {})
         for place in (sample.place, "all"):
-            by_place.setdefault(place, []).append(milliseconds)
+            by_place.setdefault(place, []).append(own_ms(sample, busy))
     spreads = {
         kind: {place: spread(values) for place, values in by_place.items()}
         for kind, by_place in times.items()
@@ -248,15 +141,6 @@ def _width(text: str) -> int:
     """Bytes of a character in a string that Python keeps."""
     widest = max(text, default="")
     return 1 if widest <= "\xff" else 2 if widest <= "\uffff" else 4
-
-
-def _busy_during(sample: Sample, busy: Sequence[tuple[float, float]]) -> float:
-    first = max(bisect.bisect(busy, (sample.began,)) - 1, 0)
-    last = bisect.bisect(busy, (sample.ended,))
-    return sum(
-        max(min(end, sample.ended) - max(begin, sample.began), 0.0)
-        for begin, end in busy[first:last]
-    )
 
 
 def verdicts(overhead: Overhead) -> list[Verdict]:
@@ -282,8 +166,3 @@ def verdicts(overhead: Overhead) -> list[Verdict]:
 
 def _at_most(what: str, target: float, value: float) -> Verdict:
     return Verdict(what, f"≤ {target:g} ms", f"{value:.2f} ms", value <= target)
-
-
-def _text(result: Any) -> str:  # noqa: ANN401
-    items = result.get("items", []) if isinstance(result, dict) else []
-    return str(items[0]["insertText"]) if items else ""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from midfill.inference.measuring.language_server.document import Document
+from midfill.inference.measuring.language_server.editor import Editor
+from midfill.inference.measuring.language_server.environment import HISTORY
 from midfill.lsp.acceptance.database import read_counts, read_outcomes
 from midfill.lsp.running_engine import running_engine
 
-from .document import Document
-from .editor import Editor
-from .environment import HISTORY
 from .figures import figures
 from .tally import Tally
 from .typist import Typist

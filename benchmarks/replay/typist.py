@@ -14,9 +14,10 @@ from .tally import Fate, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .connection import Asked
-    from .document import Document
-    from .editor import Editor
+    from midfill.inference.measuring.language_server.connection import Asked
+    from midfill.inference.measuring.language_server.document import Document
+    from midfill.inference.measuring.language_server.editor import Editor
+
     from .tally import Tally
     from .trace import Run, Trace
 

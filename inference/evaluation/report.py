@@ -76,10 +76,14 @@ def _scores(rows: Sequence[Row], value: Callable[[Row, str], float], seed: int) 
 def _effort(fills: Sequence[Figures]) -> dict[str, Any]:
     tokens, steps = (sum(fill[name] for fill in fills) for name in ("tokens", "steps"))
     p50, p95 = np.percentile([fill["ms"] for fill in fills], (50, 95))
+    few, many = np.percentile([fill["steps"] for fill in fills], (50, 95))
+    slow, fast = np.percentile([fill["tokens"] / max(1, fill["steps"]) for fill in fills], (5, 95))
     return {
         "tokens": tokens,
         "steps": steps,
+        "steps_per_fill": {"mean": steps / len(fills), "p50": float(few), "p95": float(many)},
         "tokens_per_step": tokens / steps,
+        "tokens_per_step_of_a_fill": {"p5": float(slow), "p95": float(fast)},
         "ms": {"p50": float(p50), "p95": float(p95)},
         "acceptance_by_distance": acceptance_by_distance(fills),
     }

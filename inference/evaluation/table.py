@@ -27,13 +27,14 @@ def _arms(report: Mapping[str, Any], scores: list[str]) -> Table:
     table = _table(
         f"{run['suite']}: {report['rows']} holes of {report['tasks']} tasks, {run['model']}",
         *("arm", *(f"{TITLES[score]} %" for score in scores)),
-        *("tokens a step", "ms p50", "ms p95", "guesses that held"),
+        *("steps p50 (p95)", "tokens a step (p5–p95)", "ms p50", "ms p95", "guesses that held"),
     )
     for name, arm in report["arms"].items():
         table.add_row(
             name,
             *(_interval(arm[score]["rows"]) for score in scores),
-            f"{arm['tokens_per_step']:.2f}",
+            f"{arm['steps_per_fill']['p50']:.0f} ({arm['steps_per_fill']['p95']:.0f})",
+            _tokens_per_step(arm),
             f"{arm['ms']['p50']:.0f}",
             f"{arm['ms']['p95']:.0f}",
             " ".join(f"{part:.2f}" for part in arm["acceptance_by_distance"]),
@@ -73,6 +74,11 @@ def _table(title: str, first: str, *others: str) -> Table:
     for other in others:
         table.add_column(other, justify="right")
     return table
+
+
+def _tokens_per_step(arm: Mapping[str, Any]) -> str:
+    spread = arm["tokens_per_step_of_a_fill"]
+    return f"{arm['tokens_per_step']:.2f} ({spread['p5']:.2f}–{spread['p95']:.2f})"
 
 
 def _interval(estimate: Mapping[str, float], sign: str = "") -> str:

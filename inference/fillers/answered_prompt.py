@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from midfill.inference.fillers.uniform_attempt import Written
+from midfill.inference.fillers.uniform_start import start_of
 from midfill.inference.models.diffusion_gemma.answer import (
     Form,
     fences_are_text,
@@ -41,6 +42,8 @@ class AnsweredPrompt:
         asked: what is to be filled; its context grows while an answer goes on.
         bans: what may not be written.
         width: slots of a canvas.
+        believed: tokens that may well be the answer; the first attempt's first canvas starts from
+            them.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class AnsweredPrompt:
         asked: Asked,
         bans: Bans,
         width: int,
+        believed: Sequence[int] = (),
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
@@ -58,6 +62,7 @@ class AnsweredPrompt:
         self._asked = asked
         self._bans = bans
         self._width = width
+        self._believed = believed
         request = asked.laid_out.request
         self._most = request.limits.tokens
         self._fences = fences_are_text(asked.laid_out.text.prefix, request.language)
@@ -111,7 +116,8 @@ class AnsweredPrompt:
         """
         asked, model = self._asked, self._model.behind(self._asked.context)
         canvas = UniformCanvas.blank(self._width, model.device)
-        for step in denoise(model, canvas, rule, [generator], self._bans):
+        start, self._believed = start_of(self._believed, self._width, model.device), ()
+        for step in denoise(model, canvas, rule, [generator], self._bans, start):
             progress.take(step, self._width)
             asked.run.watch.note_step()
             asked.go_on()

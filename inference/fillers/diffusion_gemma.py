@@ -11,11 +11,13 @@ import torch
 from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.fillers.answered_prompt import AnsweredPrompt
 from midfill.inference.fillers.attempts import attempts, shown_if
+from midfill.inference.fillers.believed_text import believed_text
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
 from midfill.inference.fillers.hole_text import hole_text
 from midfill.inference.fillers.pinned_canvas import PinnedCanvas
 from midfill.inference.fillers.uniform_attempt import Asked, LaidOut
 from midfill.inference.in_place.edges import Edges, cut_at_edges
+from midfill.inference.last_fills import LastFills
 from midfill.inference.models.diffusion_gemma.answer import tokens_spelling
 from midfill.inference.models.diffusion_gemma.context import ContextStore
 from midfill.inference.models.diffusion_gemma.loading import (
@@ -25,6 +27,7 @@ from midfill.inference.models.diffusion_gemma.loading import (
 )
 from midfill.inference.models.diffusion_gemma.markers import Markers
 from midfill.inference.models.diffusion_gemma.prompt import (
+    MIDDLE_END,
     PINNED_SHARE,
     Windows,
     build_prompt,
@@ -34,6 +37,7 @@ from midfill.inference.models.diffusion_gemma.rule import denoising_rule, refuse
 from midfill.inference.models.hub_tokenizer import HubTokenizer
 from midfill.inference.models.options import (
     Length,
+    Start,
     SuffixView,
     need_same_weights,
     with_smaller_canvas,
@@ -112,6 +116,7 @@ class DiffusionGemmaFiller:
     ) -> None:
         refuse_useless(options)
         self.contexts = ContextStore(CACHE_BYTES)
+        self._fills = LastFills()
         self._loaded = loaded
         self._model = loaded.model
         self._tokenizer = tokenizer
@@ -134,6 +139,7 @@ class DiffusionGemmaFiller:
 
     def forget(self) -> None:
         self.contexts.clear()
+        self._fills.clear()
         self._model.forget()
 
     def shrink(self) -> bool:
@@ -174,11 +180,14 @@ class DiffusionGemmaFiller:
         finally:
             context.crop(len(tokens))
             self.contexts.put(context)
+        if self._options.start is Start.BELIEVED:
+            self._fills.note(laid_out.text.prefix, middles[0].text)
         figures = CacheFigures(hit_tokens=hits, new_tokens=len(tokens) - hits)
         yield final_of(middles, laid_out.text, self._name, run.watch, figures)
 
     def _way(self, asked: Asked) -> WayToFill:
         laid_out = asked.laid_out
+        believed = self._believed(laid_out)
         if self._view is SuffixView.PROMPT:
             return AnsweredPrompt(
                 self._model,
@@ -187,6 +196,7 @@ class DiffusionGemmaFiller:
                 asked,
                 self._answer_bans(),
                 self._options.canvas,
+                believed,
             )
         room = self._options.canvas - len(laid_out.prompt.pinned)
         return PinnedCanvas(
@@ -196,7 +206,21 @@ class DiffusionGemmaFiller:
             self._bans(laid_out.edges),
             max(laid_out.edges.slots, min(room, laid_out.request.limits.tokens)),
             searching=self._options.length is not Length.FIXED,
+            believed=believed,
         )
+
+    def _believed(self, laid_out: LaidOut) -> list[int]:
+        """Tokens that the first canvas may well hold: the middle, or the answer with its end."""
+        request = laid_out.request
+        if self._options.start is not Start.BELIEVED or request.temperature:
+            return []
+        text = believed_text(request, laid_out.text, self._fills)
+        if not text:
+            return []
+        if self._view is SuffixView.PROMPT:
+            answer = [*self._tokenizer.encode(text + MIDDLE_END), self._markers.turn_end]
+            return answer + [self._markers.pad] * (self._options.canvas - len(answer))
+        return self._tokenizer.encode(laid_out.edges.left.decode() + text)
 
     def _finished(self, written: Written, laid_out: LaidOut) -> Middle:
         """Cut at its end; of its tokens' probabilities, those of what is left and of one more."""

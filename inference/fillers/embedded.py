@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from midfill.inference.choosing import chooser
 from midfill.inference.errors import Cancelled, UsageError
 from midfill.inference.fillers.attempts import attempts, shown_if
+from midfill.inference.fillers.embedded_start import Source, finder, start_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
-from midfill.inference.lookup import Lookup
+from midfill.inference.last_fills import LastFills
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from midfill.inference.context_cache import ContextCache
-    from midfill.inference.denoising import Finder
     from midfill.inference.fillers.filler import Run
     from midfill.inference.models.interface import CanvasPredictions
     from midfill.inference.models.loading import LoadedModel
@@ -41,9 +41,6 @@ ENCODE_CHUNK = 256
 SPARE_ROOM = 160
 """Slots kept free behind a new context, for its middle and for what is typed next."""
 
-MOST_BELIEVED = 16
-"""Tokens of the last middle that are verified in one step while it may still hold."""
-
 SUFFIX_START = 200
 """Characters of the suffix that the end head looks at, at most."""
 
@@ -54,11 +51,14 @@ class EmbeddedFiller:
     Attributes:
         loaded: the model and what belongs to it.
         contexts: what is encoded of the documents worked on.
+        fills: what was written last, for when something behind the hole or in another file has
+            changed, so that none of the context that it followed is left.
     """
 
     def __init__(self, loaded: LoadedModel, name: str) -> None:
         self.loaded = loaded
         self.contexts = PrefixCache(CACHE_BYTES)
+        self.fills = LastFills()
         self._name = name
 
     def with_options(self, options: Options) -> EmbeddedFiller:
@@ -75,6 +75,7 @@ class EmbeddedFiller:
 
     def forget(self) -> None:
         self.contexts.clear()
+        self.fills.clear()
 
     def shrink(self) -> bool:
         return False  # the canvas is as small as it gets
@@ -105,12 +106,16 @@ class EmbeddedFiller:
         )
         hits = len(cache)
         if request.temperature > 0:
-            believed = []  # written by chance, and not to be repeated by it
+            believed, left = [], ""  # written by chance, and not to be repeated by it
+        else:
+            left = self.fills.left(text.prefix)
         doubts = _end_doubts(loaded, task)
         try:
             _encode_all_but_last_chunk(loaded, cache, prompt.tokens, run.cancelled)
             fills: list[Fill] = []
             for temperature, seed in attempts(request):
+                find = finder(loaded, prompt)
+                start = start_of(loaded, prompt, believed, left, find)
                 attempt = _watched(
                     fill_hole(
                         loaded.model,
@@ -122,11 +127,12 @@ class EmbeddedFiller:
                         masks=min(loaded.masks, loaded.pace.guesses())
                         if loaded.pace
                         else loaded.masks,
-                        believed=believed[:MOST_BELIEVED],
+                        believed=start.tokens,
+                        trusted=start.trusted,
                         cancelled=run.cancelled,
                         doubts=doubts,
                         calibration=loaded.calibration,
-                        find=_finder(loaded, prompt.tokens),
+                        find=find,
                     ),
                     run.watch,
                 )
@@ -136,13 +142,19 @@ class EmbeddedFiller:
                 if loaded.pace:
                     loaded.pace.note(fill.verified)
                     loaded.pace.note_found(fill.found)
+                    if start.source is Source.CONTEXT:
+                        loaded.pace.note_belief(fill.believed[:1])
+                    elif start.source is Source.LOOKUP:
+                        loaded.pace.note_started(fill.believed[:1])
                 if not fills or _is_new(fill, fills):
                     fills.append(fill)
                 if len(fills) == request.n or monotonic() >= run.deadline:
                     break
                 cache.crop(len(prompt.tokens) - 1)
-                believed = []
+                believed, left = [], ""
             cache.believe([*prompt.tokens, *fills[0].written])
+            written = b"".join(map(loaded.vocabulary.bytes_of, fills[0].written))
+            self.fills.note(text.prefix, written[len(prompt.owed) :].decode(errors="ignore"))
         finally:
             self.contexts.put(cache)
         best = fills[0]
@@ -155,6 +167,7 @@ class EmbeddedFiller:
             model=self._name,
             tokens=len(best.written),
             steps=best.steps,
+            step_tokens=best.step_tokens,
             ms=run.watch.figures(),
             cache=CacheFigures(hit_tokens=hits, new_tokens=len(prompt.tokens) - hits),
         )
@@ -182,20 +195,6 @@ def _encode_all_but_last_chunk(
         if cancelled():
             raise Cancelled("the request was cancelled")
         loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
-
-
-def _finder(loaded: LoadedModel, prompt: Sequence[int]) -> Finder | None:
-    """Looks what may follow up in the prompt and in what has been written."""
-    pace = loaded.pace
-    if pace is None or not loaded.looks_up:
-        return None
-    lookup = Lookup(prompt)
-
-    def find(certain: Sequence[int], guesses: Sequence[int]) -> Sequence[int]:
-        lookup.append(certain)
-        return lookup.continuation(guesses, pace.found_tokens())
-
-    return find
 
 
 def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:

@@ -39,6 +39,7 @@ class Middle:
             distribution at temperature 1; nats. Empty where they are not known.
         starts: where in the text each token begins, if that is known; then only the tokens that are
             kept, and the one behind them, count for the confidence.
+        step_tokens: how many tokens each step made certain, if that is known.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Middle:
     steps: int
     log_probabilities: tuple[float, ...] = ()
     starts: tuple[int, ...] = ()
+    step_tokens: tuple[int, ...] = ()
 
 
 def starts_of(pieces: Sequence[bytes], skipped: int = 0) -> tuple[int, ...]:
@@ -141,6 +143,7 @@ def final_of(
         model=model,
         tokens=best.tokens,
         steps=best.steps,
+        step_tokens=best.step_tokens,
         ms=watch.figures(),
         cache=cache,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import torch
 from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.errors import Cancelled, UsageError
 from midfill.inference.fillers.attempts import attempts, shown_if
+from midfill.inference.fillers.believed_text import believed_text
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new, starts_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas
@@ -20,11 +21,13 @@ from midfill.inference.in_place.edges import Edges, cut_at_edges
 from midfill.inference.in_place.lengths.choice import length_control
 from midfill.inference.in_place.lengths.control import TimeIsUp
 from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
+from midfill.inference.in_place.starting import keep_what_holds
 from midfill.inference.in_place.unmasking import Rules, unmask
+from midfill.inference.last_fills import LastFills
 from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.models.absorbing.checkpoint import read_checkpoint
 from midfill.inference.models.dtypes import dtype_of
-from midfill.inference.models.options import Length, need_same_weights, with_smaller_canvas
+from midfill.inference.models.options import Length, Start, need_same_weights, with_smaller_canvas
 from midfill.inference.models.quantised.quantise import quantise
 from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.samplers.build import sampler_of
@@ -94,8 +97,8 @@ def open_in_place(
 class InPlaceFiller:
     """A `Filler` with a fully bidirectional model.
 
-    Nothing is kept from one request to the next: what the model computes of the text around the
-    hole depends on what stands in the hole.
+    Nothing is encoded from one request to the next: what the model computes of the text around the
+    hole depends on what stands in the hole. What was written is kept where it may be believed.
 
     Args:
         checkpoint: what was read.
@@ -118,6 +121,10 @@ class InPlaceFiller:
             raise UsageError(
                 f"model option suffix={options.suffix}: this model sees the suffix in its place"
             )
+        if options.ahead and options.block is None:
+            raise UsageError(
+                f"model option ahead={options.ahead}: there is no next block without block=SLOTS"
+            )
         if options.canvas >= model.longest:
             raise UsageError(
                 f"model option canvas={options.canvas}: this model has room for "
@@ -128,7 +135,10 @@ class InPlaceFiller:
         self._options = options
         self._name = name
         self._sampler = sampler_of(options.model_copy(update={"block": None}))
+        self._fills = LastFills()
         self._ends = checkpoint.tokenizer.ends
+        tokens = checkpoint.tokens
+        self._controls = (tokens.end, tokens.expand, tokens.delete)
         self._banned = torch.tensor(_banned(checkpoint), dtype=torch.long)
         self._length_control()  # refuses what does not fit
 
@@ -143,13 +153,17 @@ class InPlaceFiller:
         sureties: dict[int, float] = {}
         for temperature, seed in attempts(request, self._options.temperature or 0.0):
             chooser = SlotChooser(temperature, self._options.top_p, seed)
-            attempt = self._attempt(laid_out, request, run, chooser, sureties)
+            # What is drawn by chance is not to be what was there before.
+            believed = [] if temperature or middles else self._believed(laid_out, request)
+            attempt = self._attempt(laid_out, request, run, chooser, sureties, believed)
             middle = yield from shown_if(attempt, not middles)
             middle = finished(middle, laid_out.text, request.hole.extent)
             if not middles or is_new(middle, middles):
                 middles.append(middle)
             if len(middles) == request.n or monotonic() >= run.deadline:
                 break
+        if self._options.start is Start.BELIEVED:
+            self._fills.note(laid_out.text.prefix, middles[0].text)
         read = len(laid_out.context) + len(laid_out.prefix) + len(laid_out.suffix)
         figures = CacheFigures(hit_tokens=0, new_tokens=read)
         yield final_of(middles, laid_out.text, self._name, run.watch, figures)
@@ -175,6 +189,7 @@ class InPlaceFiller:
 
     def forget(self) -> None:
         self._model.forget()
+        self._fills.clear()
 
     def shrink(self) -> bool:
         smaller = with_smaller_canvas(self._options)
@@ -191,6 +206,7 @@ class InPlaceFiller:
         run: Run,
         chooser: SlotChooser,
         sureties: dict[int, float],
+        believed: Sequence[int],
     ) -> Generator[Draft, None, Middle]:
         """One fill.
 
@@ -198,6 +214,7 @@ class InPlaceFiller:
             laid_out, request, run: what is to be filled.
             chooser: picks tokens.
             sureties: by length, as far as they are known; the attempts of a request share them.
+            believed: tokens that may well stand in the hole, if any.
 
         Raises:
             Cancelled: the run was.
@@ -206,22 +223,20 @@ class InPlaceFiller:
         prefix = (*laid_out.context, *laid_out.prefix)
         least = laid_out.edges.slots
         most = max(least, min(self._options.canvas, request.limits.tokens))
-        passes = 0
+        certain: list[int] = []  # slots that each pass settled
 
         def score(lengths: Sequence[int]) -> list[float]:
-            nonlocal passes
             unknown = [length for length in lengths if length not in sureties]
             if unknown:
                 if run.cancelled():
                     raise Cancelled("the request was cancelled")
                 if monotonic() >= run.deadline:
                     raise TimeIsUp
-                passes += 1
+                certain.append(0)
                 found = model.surety(prefix, unknown, laid_out.suffix)
                 sureties.update(zip(unknown, found, strict=True))
             return [sureties[length] for length in lengths]
 
-        length = control.begin(score, least, most)
         rules = Rules(
             sampler=self._sampler,
             chooser=chooser,
@@ -231,25 +246,46 @@ class InPlaceFiller:
             ends=self._ends,
             caching=self._options.cache,
             block=self._options.block,
-            steps=self._options.steps or (STEPS_A_SLOT * most if control.varies else length),
+            steps=self._options.steps or STEPS_A_SLOT * most,
             most=most,
+            ahead=self._options.ahead,
         )
-        canvas = HoleCanvas.masked(prefix, length, laid_out.suffix)
+        started: HoleCanvas | None = None
+        if believed and (slots := control.begin_with(believed, least, most)) is not None:
+            started = keep_what_holds(model, prefix, slots, laid_out.suffix, rules)
+            run.watch.note_step()
+            certain.append(self._settled(started) if started else 0)
+        canvas = started or HoleCanvas.masked(
+            prefix, control.begin(score, least, most), laid_out.suffix
+        )
+        if not (self._options.steps or control.varies):
+            rules = replace(rules, steps=len(canvas.slots))
         stop = Stop.FILLED
         for step in unmask(model, canvas, rules):
             run.watch.note_step()
-            passes += 1
+            certain.append(max(0, self._settled(step.canvas) - self._settled(canvas)))
             canvas = step.canvas
             if run.cancelled():
                 raise Cancelled("the request was cancelled")
             if not canvas.settled:
-                yield self._draft(step, laid_out.edges, passes)
+                yield self._draft(step, laid_out.edges, len(certain))
                 if monotonic() >= run.deadline:
                     canvas, stop = step.draft, Stop.DEADLINE
                     break
-        return self._middle(canvas, laid_out.edges, stop, passes)
+        return self._middle(canvas, laid_out.edges, stop, certain)
 
-    def _middle(self, canvas: HoleCanvas, edges: Edges, stop: Stop, passes: int) -> Middle:
+    def _believed(self, laid_out: _LaidOut, request: InfillRequest) -> list[int]:
+        """Tokens that may well stand in the hole, what its edges have to spell included."""
+        if self._options.start is not Start.BELIEVED:
+            return []
+        text, edges = believed_text(request, laid_out.text, self._fills), laid_out.edges
+        if not text:
+            return []
+        return self._checkpoint.tokenizer.encode(edges.left.decode() + text + edges.right.decode())
+
+    def _middle(
+        self, canvas: HoleCanvas, edges: Edges, stop: Stop, certain: Sequence[int]
+    ) -> Middle:
         slots, whole = self._text_slots(canvas)
         if stop is Stop.FILLED and not whole:
             stop = Stop.END_TOKEN
@@ -265,7 +301,8 @@ class InPlaceFiller:
             text=text,
             stop=stop,
             tokens=len(slots),
-            steps=passes,
+            steps=len(certain),
+            step_tokens=tuple(certain),
             log_probabilities=tuple(slot.log_probability for slot in slots),
             starts=starts_of(pieces, len(edges.left)),
         )
@@ -287,16 +324,20 @@ class InPlaceFiller:
         written = b"".join(vocabulary[slot.token] for slot in slots)
         return whole_text(edges.inside(written, whole=whole) or b"")
 
+    def _settled(self, canvas: HoleCanvas) -> int:
+        """How many slots hold text."""
+        return sum(slot is not None and slot.token not in self._controls for slot in canvas.slots)
+
     def _text_slots(self, canvas: HoleCanvas) -> tuple[list[Accepted], bool]:
         """The slots up to the first that is masked or says something about the length.
 
         Returns:
             They, and whether they are all there are.
         """
-        tokens = self._checkpoint.tokens
-        control = (tokens.end, tokens.expand, tokens.delete)
         text = list(
-            takewhile(lambda slot: slot is not None and slot.token not in control, canvas.slots)
+            takewhile(
+                lambda slot: slot is not None and slot.token not in self._controls, canvas.slots
+            )
         )
         return [slot for slot in text if slot is not None], len(text) == len(canvas.slots)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from midfill.inference.fillers.uniform_attempt import Written
+from midfill.inference.fillers.uniform_start import holds, start_of
 from midfill.inference.uniform.canvas import UniformCanvas
 from midfill.inference.uniform.denoising import denoise
 from midfill.inference.uniform.length_search import FoundLength, search_length
@@ -34,6 +35,9 @@ class PinnedCanvas:
         bans: what may not be written.
         most: free slots at most.
         searching: whether their number is searched for, once for all attempts; else ``most``.
+        believed: tokens that may well be the middle; the first attempt starts from them, and with
+            as many slots. Where the model's first step does not agree with half of them, they are
+            dropped.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class PinnedCanvas:
         most: int,
         *,
         searching: bool,
+        believed: Sequence[int] = (),
     ) -> None:
         self._model = model.behind(asked.context)
         self._tokenizer = tokenizer
@@ -52,20 +57,58 @@ class PinnedCanvas:
         self._bans = bans
         self._most = most
         self._length = None if searching else most
+        self._believed = believed if len(believed) <= most else ()
 
     def write(self, rule: DenoisingRule, seed: int) -> Generator[Draft, None, Written]:
-        asked, pinned = self._asked, self._asked.laid_out.prompt.pinned
         passes = 0
+        if believed := self._believed:
+            self._believed = ()
+            length = len(believed) if self._length is None else self._length
+            written = yield from self._denoised(rule, seed, length, passes, believed)
+            if written is not None:
+                return written
+            passes += 1
         if self._length is None:
             found = self._found(self._generator(seed))
-            self._length, passes = found.length, found.passes
-        length = self._length
-        canvas = UniformCanvas.before([length], pinned, self._model.device)
+            self._length, passes = found.length, passes + found.passes
+        written = yield from self._denoised(rule, seed, self._length, passes)
+        assert written is not None
+        return written
+
+    def _denoised(
+        self,
+        rule: DenoisingRule,
+        seed: int,
+        length: int,
+        passes: int,
+        believed: Sequence[int] = (),
+    ) -> Generator[Draft, None, Written | None]:
+        """Denoise a canvas of so many free slots.
+
+        Args:
+            rule, seed: how.
+            length: free slots.
+            passes: that were made before.
+            believed: what it starts from, instead of noise.
+
+        Returns:
+            None, after one step, if the model does not agree with what is believed.
+        """
+        asked, pinned = self._asked, self._asked.laid_out.prompt.pinned
+        model = self._model
+        canvas = UniformCanvas.before([length], pinned, model.device)
+        start = start_of(believed, length, model.device)
         progress, stop = RowProgress(), Stop.FILLED
-        for step in denoise(self._model, canvas, rule, [self._generator(seed)], self._bans):
+        for step in denoise(model, canvas, rule, [self._generator(seed)], self._bans, start):
             progress.take(step, length)
             asked.run.watch.note_step()
             asked.go_on()
+            if (
+                believed
+                and step.number == 1
+                and not holds(believed, progress.best[: len(believed)])
+            ):
+                return None
             yield asked.laid_out.draft(
                 self._inside(progress.settled),
                 self._inside(progress.best),

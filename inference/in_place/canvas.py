@@ -71,14 +71,15 @@ class HoleCanvas:
         return replace(self, slots=slots)
 
 
-def current_block(canvas: HoleCanvas, size: int | None) -> range:
-    """The slots of the leftmost block that has a mask left.
+def current_block(canvas: HoleCanvas, size: int | None, ahead: int = 0) -> range:
+    """The slots of the leftmost block that has a mask left, perhaps with the next block.
 
     Blocks are finished from left to right; the last one may be shorter.
 
     Args:
         canvas: with at least one mask.
         size: slots of a block; None makes one block of all.
+        ahead: with no more masks left than this, the next block is begun along.
 
     Source: semi-autoregressive decoding, LLaDA, arXiv 2502.09992.
     """
@@ -86,4 +87,6 @@ def current_block(canvas: HoleCanvas, size: int | None) -> range:
     if size is None or size >= slots:
         return range(slots)
     start = canvas.masked_slots[0] // size * size
-    return range(start, min(start + size, slots))
+    block = range(start, min(start + size, slots))
+    left = sum(index in block for index in canvas.masked_slots)
+    return range(start, min(start + 2 * size, slots)) if left <= ahead else block

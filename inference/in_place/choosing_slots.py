@@ -34,10 +34,18 @@ class SlotChooser:
             logits = with_temperature(logits, self._temperature)
         return nucleus(logits, self._top_p)
 
-    def choose(self, shaped: Tensor) -> Tensor:
-        """(slots,) long, of what `shaped` made of the logits."""
+    def choose(self, shaped: Tensor, best: Tensor) -> Tensor:
+        """Pick.
+
+        Args:
+            shaped: (slots, vocab), what `shaped` made of the logits.
+            best: (slots,) long, the most probable tokens of these.
+
+        Returns:
+            (slots,) long.
+        """
         if self._temperature == 0:
-            return shaped.argmax(-1)
+            return best
         # One number a slot, from the CPU, so that a seed draws the same on every device.
         numbers = torch.rand(len(shaped), 1, generator=self._generator, dtype=torch.float64)
         mass = torch.softmax(shaped.double(), dim=-1).cumsum(-1)

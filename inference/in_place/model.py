@@ -31,10 +31,21 @@ class InPlaceModel(Protocol):
             block: of its slots; all others are context, masked or not.
             caching: what may be taken from the last call that refreshed.
             refresh: whether everything is computed anew; needed for a new canvas, a new block, and
-                whenever positions have moved.
+                whenever tokens outside the block have changed. Where the block has gained or lost
+                slots, all behind it is taken from its old positions.
 
         Returns:
             (masked slots of the block, vocab) float32, in reading order.
+        """
+        ...
+
+    def predict_each(self, canvases: Sequence[HoleCanvas]) -> list[Tensor]:
+        """Predict the masked slots of several canvases of one length, in one forward pass.
+
+        Everything is computed anew, and nothing of it is kept.
+
+        Returns:
+            For each canvas (masked slots, vocab) float32, in reading order.
         """
         ...
 

@@ -15,7 +15,10 @@ import torch
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas, current_block
+from midfill.inference.samplers.measures import log_probabilities
 from midfill.inference.samplers.sampler import SlotPredictions
+from midfill.kernels.unmask import NO_TOKEN
+from midfill.kernels.unmask import unmask as unmasked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,13 @@ if TYPE_CHECKING:
     from midfill.inference.models.options import Caching
     from midfill.inference.models.token_ends import TokenEnds
     from midfill.inference.samplers.sampler import Sampler
+
+
+STALE_FROM = 0.5
+"""The part of its slots that a canvas may gain or lose before everything is computed anew.
+
+Until then keys of the text behind it are moved; they know the hole as it was. So a hole that grows
+to n times its length costs about ln n / ln 1.5 full passes besides the first, not one a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Rules:
         block: slots of a block, or all.
         steps: at most; the last one accepts whatever is left.
         most: slots at most.
+        ahead: masks left in a block with which the next one is begun along.
     """
 
     sampler: Sampler
@@ -57,6 +68,7 @@ class Rules:
     block: int | None
     steps: int
     most: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +99,40 @@ def unmask(model: InPlaceModel, canvas: HoleCanvas, rules: Rules) -> Iterator[Un
     Raises:
         MidfillError: the model predicts NaN.
     """
-    block, moved = range(0), True
+    begun, fresh_length, changed = -1, 0, True
     for number in range(1, rules.steps + 1):
         if canvas.settled:
             return
         last = number == rules.steps
-        now = range(len(canvas.slots)) if last else current_block(canvas, rules.block)
-        logits = model.predict(canvas, now, rules.caching, refresh=moved or now != block)
+        now = range(len(canvas.slots)) if last else current_block(canvas, rules.block, rules.ahead)
+        another = now.start != begun or (last and rules.block is not None)
+        refresh = changed or another or _outgrown(len(canvas.slots), fresh_length)
+        logits = model.predict(canvas, now, rules.caching, refresh=refresh)
+        begun, fresh_length = now.start, len(canvas.slots) if refresh else fresh_length
         masked = [index for index in canvas.masked_slots if index in now]
         # In the last step nothing may expand any more.
         most = len(canvas.slots) if last else rules.most
-        guesses, taken = _decided(canvas, masked, logits, rules, most, everything=last)
+        guesses, taken = decided(canvas, masked, logits, rules, most, everything=last)
         filled = canvas.accept({index: guesses[index] for index in taken})
         adjusted = rules.length.adjust(filled, masked, most)
-        block, moved = now, adjusted.slots != filled.slots
+        # Only slots of the block come and go; what is behind it moves, and is kept.
+        resized = len(adjusted.slots) != len(filled.slots)
+        changed = not resized and adjusted.slots != filled.slots
         yield UnmaskingStep(adjusted, draft=canvas.accept(guesses))
         canvas = adjusted
 
 
-def _decided(
+def _outgrown(slots: int, fresh: int) -> bool:
+    """Whether a canvas has become so much longer or shorter that its surroundings are out of date.
+
+    Args:
+        slots: now.
+        fresh: when everything was last computed.
+    """
+    return abs(slots - fresh) > STALE_FROM * fresh
+
+
+def decided(
     canvas: HoleCanvas,
     masked: list[int],
     logits: Tensor,
@@ -114,22 +141,36 @@ def _decided(
     *,
     everything: bool,
 ) -> tuple[dict[int, Accepted], list[int]]:
-    """The token of each masked slot of the block, and the slots that are accepted."""
+    """The token of each masked slot of the block, and the slots that are accepted.
+
+    Args:
+        canvas: as it was predicted.
+        masked: its slots that were.
+        logits: (masked, vocab).
+        rules: how slots are filled.
+        most: slots that there may be from now on.
+        everything: whether all of them are accepted.
+
+    Raises:
+        MidfillError: the model predicts NaN.
+    """
     allowed = _allowed(canvas, masked, logits, rules, most)
-    mass = allowed.logsumexp(-1)
-    if bool(mass.isnan().any()):
+    found = unmasked(allowed)
+    if bool((found.tokens == NO_TOKEN).any()):
         raise MidfillError(
             "the model's predictions are no numbers (NaN): its weights are damaged, or too small "
             "a number format; try the model option weights=float32"
         )
     shaped = rules.chooser.shaped(allowed)
-    chosen = rules.chooser.choose(shaped)
+    found_shaped = found if shaped is allowed else unmasked(shaped)
+    chosen = rules.chooser.choose(shaped, found_shaped.tokens)
     every = torch.ones(len(masked), dtype=torch.bool, device=logits.device)
     held = torch.full_like(chosen, -1)
-    accept = every if everything else rules.sampler(SlotPredictions(held, chosen, shaped, every))
-    plain = allowed.gather(-1, chosen[:, None]).squeeze(-1) - mass
-    decided = zip(masked, chosen.tolist(), plain.tolist(), strict=True)
-    guesses = {index: Accepted(token, value) for index, token, value in decided}
+    predictions = SlotPredictions(held, chosen, shaped, every, found_shaped)
+    accept = every if everything else rules.sampler(predictions)
+    plain = log_probabilities(allowed, chosen, found)
+    choices = zip(masked, chosen.tolist(), plain.tolist(), strict=True)
+    guesses = {index: Accepted(token, value) for index, token, value in choices}
     taken = [index for index, wanted in zip(masked, accept.tolist(), strict=True) if wanted]
     return guesses, taken
 

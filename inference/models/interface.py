@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from midfill.kernels.permitted import restricted
+from midfill.kernels.unmask import unmask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,23 +19,56 @@ if TYPE_CHECKING:
     from midfill.inference.canvas import Canvas
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.noise import Noise
+    from midfill.kernels.unmask import Unmasked
 
 
-@dataclass(frozen=True, slots=True)
+class OutputHead(Protocol):
+    """What states say about tokens."""
+
+    def logits(self, states: Tensor) -> Tensor:
+        """(rows, vocabulary) float32, from normalised states."""
+        ...
+
+    def unmask(self, states: Tensor, permitted: Sequence[Tensor]) -> Unmasked:
+        """`midfill.kernels.unmask` of these logits, `restricted` to what is permitted."""
+        ...
+
+
+@dataclass(frozen=True)
 class CanvasPredictions:
     """What one forward pass over a canvas predicts.
 
+    Row ``i`` predicts the token behind known slot ``layout.first_read + i``. The output head is
+    gone through when it is first asked: logits of all tokens are written down for those only who
+    want them.
+
     Attributes:
-        logits: (read, vocab) float32; row ``i`` predicts the token behind known slot
-            ``layout.first_read + i``.
-        known_states: (read, width), the states that these logits come from.
+        known_states: (read, width), the states that these predictions come from.
         mask_states: (groups, masks, width), those of the mask slots; mask ``j`` (from 0) of a group
             is about the token ``j + 2`` places behind the known slot that the group stands behind.
+        head: makes predictions of states.
     """
 
-    logits: Tensor
     known_states: Tensor
     mask_states: Tensor
+    head: OutputHead
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(read, vocab) float32."""
+        with torch.inference_mode():
+            return self.head.logits(self.known_states)
+
+    def unmasked(self, permitted: Sequence[Tensor] = ()) -> Unmasked:
+        """The best token of each row, its probability and the entropy.
+
+        Args:
+            permitted: of the first so many rows the tokens that may be taken; see `restricted`.
+        """
+        with torch.inference_mode():
+            if "logits" in self.__dict__:  # there already, and the head is as long as a layer
+                return unmask(restricted(self.logits, permitted))
+            return self.head.unmask(self.known_states, permitted)
 
 
 class DenoisingModel(Protocol):

@@ -7,7 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from midfill.inference.calibration_file import read_calibration
-from midfill.inference.canvas import first_canvas, verifying_canvas
+from midfill.inference.canvas import verifying_canvas
+from midfill.inference.freed_memory import give_back_freed_memory
 from midfill.inference.healing import Vocabulary
 from midfill.inference.models.dtypes import fastest_dtype
 from midfill.inference.models.embedded.adapter import read_adapter
@@ -19,10 +20,10 @@ from midfill.inference.models.embedded.files import CALIBRATION, Form, ensure_fi
 from midfill.inference.models.embedded.int8_network import Int8Network
 from midfill.inference.models.embedded.int8_weights import assemble_int8
 from midfill.inference.models.embedded.model import EmbeddedModel
+from midfill.inference.models.embedded.reading_ahead import read_tokenizer
 from midfill.inference.models.embedded.weights import Weights, assemble_base, read_tensors
 from midfill.inference.pace import Pace
 from midfill.inference.progress import Progress
-from midfill.inference.tokenizer import Tokenizer
 from midfill.kernels.native.library import native_library
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.interface import DenoisingModel
     from midfill.inference.progress import ProgressListener
+    from midfill.inference.tokenizer import Tokenizer
 
 MASKS = 3
 """Guesses made at each step at most: with three, a canvas has 16 slots."""
@@ -41,7 +43,7 @@ EXPECTED = (0.80, 0.68, 0.58)
 """How often the first, second and third guess are right, if those before are; held-out files."""
 
 TRIALS = 2
-"""Steps of each width that are timed when the model is loaded."""
+"""Steps of a width that are timed when the model is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def load_embedded(
         form = form_on_cpu() if device.type == "cpu" else Form.BFLOAT16
     files = ensure_files(listener, form=form)
     listener(Progress("loading the embedded model"))
-    tokenizer = Tokenizer(files.tokenizer)
+    tokenizer = read_tokenizer(files.tokenizer)
     model = _int8_model(files) if form is Form.INT8 else _eager_model(files, device)
     loaded = LoadedModel(
         model,
@@ -97,8 +99,10 @@ def load_embedded(
         end_head=read_end_head(width=model.architecture.width),
         calibration=read_calibration(CALIBRATION),
     )
-    _warm_up(loaded)
-    return replace(loaded, pace=Pace(_step_costs(loaded), EXPECTED[: loaded.masks]))
+    loaded.vocabulary.agreeing(b" ")  # sorts it
+    loaded = replace(loaded, pace=Pace(_step_costs(loaded), EXPECTED[: loaded.masks]))
+    give_back_freed_memory()
+    return loaded
 
 
 def _eager_model(files: EmbeddedFiles, device: torch.device) -> EmbeddedModel:
@@ -126,32 +130,26 @@ def _int8_model(files: EmbeddedFiles) -> EmbeddedModel:
     return EmbeddedModel(Int8Network(weights, native), adapter, architecture)
 
 
-def _warm_up(loaded: LoadedModel) -> None:
-    """One step of each kind: pages the mapped weights in and lets the kernels set themselves up."""
-    loaded.vocabulary.agreeing(b" ")  # sorts it
-    cache = loaded.model.new_cache(64)
-    token = loaded.tokenizer.fim_middle
-    for canvas in (
-        first_canvas([token], loaded.masks),
-        verifying_canvas(token, [token] * loaded.masks, loaded.masks),
-    ):
-        predictions = loaded.model.denoise(canvas, cache)
-        loaded.model.guess(canvas, predictions, canvas.layout.behind[-1], token)
-
-
 def _step_costs(loaded: LoadedModel) -> dict[int, float]:
-    """Seconds of a step by its number of guesses: the quickest of a few, with a short context."""
-    token = loaded.tokenizer.fim_middle
-    cache = loaded.model.new_cache(128)
-    loaded.model.encode([token] * 64, cache)
-    costs = {}
-    for masks in range(1, loaded.masks + 1):
+    """Seconds of a step by its number of guesses, without a context.
+
+    Steps with the most guesses and with the fewest are timed, the quickest of a few; what lies
+    between them costs by its slots. The first one pages the mapped weights in and lets the kernels
+    set themselves up.
+    """
+    token, cache = loaded.tokenizer.fim_middle, loaded.model.new_cache(64)
+
+    def seconds(masks: int) -> float:
         canvas = verifying_canvas(token, [token] * masks, masks)
-        times = []
-        for _ in range(TRIALS):
-            start = perf_counter()
-            predictions = loaded.model.denoise(canvas, cache)
-            loaded.model.guess(canvas, predictions, masks, token)
-            times.append(perf_counter() - start)
-        costs[masks] = min(times)
-    return costs
+        start = perf_counter()
+        predictions = loaded.model.denoise(canvas, cache)
+        predictions.unmasked()
+        loaded.model.guess(canvas, predictions, masks, token)
+        return perf_counter() - start
+
+    most = loaded.masks
+    dearest = min(seconds(most) for _ in range(TRIALS))
+    cheapest = min(seconds(1) for _ in range(TRIALS)) if most > 1 else dearest
+    slots = {masks: (masks + 1) ** 2 for masks in range(1, most + 1)}
+    slot = max(dearest - cheapest, 0.0) / max(slots[most] - slots[1], 1)
+    return {masks: cheapest + slot * (slots[masks] - slots[1]) for masks in slots}

@@ -70,6 +70,17 @@ class Caching(StrEnum):
     NONE = "none"
     PREFIX = "prefix"
     DUAL = "dual"
+    OPEN = "open"
+    """As `DUAL`, and slots that were accepted before the last step are not computed again."""
+
+
+class Start(StrEnum):
+    """What a canvas holds before the first step."""
+
+    MASKS = "masks"
+    """Nothing, or noise."""
+    BELIEVED = "believed"
+    """What is left of the last fill, or what follows the same text elsewhere."""
 
 
 class Options(BaseModel):
@@ -89,9 +100,12 @@ class Options(BaseModel):
     temperature: float | None = Field(default=None, ge=0.0, le=2.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     length: Length = Length.AUTO
+    start: Start = Start.MASKS
     cache: Caching = Caching.DUAL
     block: int | None = Field(default=None, ge=1, le=256)
     """Slots that are finished before the ones behind them are begun; all at once by default."""
+    ahead: int = Field(default=0, ge=0, le=256)
+    """Slots of a block still masked with which the next block is begun along."""
     weights: Weights = Weights.AUTO
     prefix_tokens: int = Field(default=1024, ge=16, le=131072)
     suffix_tokens: int = Field(default=256, ge=0, le=131072)

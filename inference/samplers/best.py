@@ -33,6 +33,6 @@ class Best:
     def __call__(self, predictions: SlotPredictions) -> Tensor:
         """(slots,) bool, a subset of ``free``."""
         offered = on_offer(predictions)
-        entropy = entropies(predictions.logits).masked_fill(~offered, torch.inf)
+        entropy = entropies(predictions).masked_fill(~offered, torch.inf)
         first = entropy.argsort(stable=True)[: self.count]
         return torch.zeros_like(offered).scatter(-1, first, True) & offered

@@ -28,5 +28,5 @@ class ConfidenceThreshold:
 
     def __call__(self, predictions: SlotPredictions) -> Tensor:
         """(slots,) bool, a subset of ``free``."""
-        scores = confidences(predictions.logits, predictions.chosen)
+        scores = confidences(predictions)
         return passing_or_best(scores, scores >= self.threshold, on_offer(predictions))

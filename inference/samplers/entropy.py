@@ -29,5 +29,5 @@ class LowEntropy:
 
     def __call__(self, predictions: SlotPredictions) -> Tensor:
         """(slots,) bool, a subset of ``free``."""
-        entropy = entropies(predictions.logits)
+        entropy = entropies(predictions)
         return passing_or_best(-entropy, entropy <= self.threshold, on_offer(predictions))

@@ -35,7 +35,7 @@ class EntropyBound:
     def __call__(self, predictions: SlotPredictions) -> Tensor:
         """(slots,) bool, a subset of ``free``."""
         offered = on_offer(predictions)
-        entropy = entropies(predictions.logits).masked_fill(~offered, torch.inf)
+        entropy = entropies(predictions).masked_fill(~offered, torch.inf)
         rising, order = entropy.sort(stable=True)
         within = rising.cumsum(-1) - rising <= self.bound
         return torch.zeros_like(offered).scatter(-1, order, within) & offered

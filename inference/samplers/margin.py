@@ -32,5 +32,5 @@ class TopMargin:
 
     def __call__(self, predictions: SlotPredictions) -> Tensor:
         """(slots,) bool, a subset of ``free``."""
-        scores = margins(predictions.logits)
+        scores = margins(predictions)
         return passing_or_best(scores, scores >= self.threshold, on_offer(predictions))

@@ -1,7 +1,8 @@
 """What samplers measure each slot's distribution by: how sure it is, and how sure of its token.
 
-All of them take unnormalised logits of any float type, compute in float32, and are not defined for
-slots that `on_offer` leaves out.
+All of it follows from what `midfill.kernels.unmask` finds in one pass over the vocabulary, and a
+few logits; probabilities of the whole vocabulary are never stored. None of it is defined for slots
+that `on_offer` leaves out.
 """
 
 from __future__ import annotations
@@ -14,65 +15,46 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from midfill.inference.samplers.sampler import SlotPredictions
+    from midfill.kernels.unmask import Unmasked
 
 
-def log_probabilities(logits: Tensor) -> Tensor:
-    """``ln p``: z minus the logarithm of Σ exp z.
-
-    Args:
-        logits: (slots, vocab); −inf is a token that may not be put there.
-
-    Returns:
-        (slots, vocab) float32, nats; NaN in rows without any token.
-    """
-    logits = logits.float()
-    return logits - logits.logsumexp(-1, keepdim=True)
-
-
-def confidences(logits: Tensor, chosen: Tensor) -> Tensor:
-    """c = p[chosen], the probability of each slot's chosen token.
+def log_probabilities(logits: Tensor, tokens: Tensor, found: Unmasked) -> Tensor:
+    """``ln p`` of a token of each slot.
 
     Args:
-        logits: (slots, vocab).
-        chosen: (slots,) long.
+        logits: (slots, vocab), unnormalised.
+        tokens: (slots,) long.
+        found: what `unmask` says of the logits.
 
     Returns:
-        (slots,) float32.
+        (slots,) float32, nats; −inf where the token is forbidden, NaN in rows without any token.
     """
-    logits = logits.float()
-    of_chosen = logits.gather(-1, chosen[:, None]).squeeze(-1)
-    return (of_chosen - logits.logsumexp(-1)).exp()
+    return _behind_the_best(logits, tokens, found) + found.probabilities.log()
 
 
-def margins(logits: Tensor) -> Tensor:
+def confidences(predictions: SlotPredictions) -> Tensor:
+    """c = p[chosen], the probability of each slot's chosen token, (slots,) float32."""
+    found = predictions.found
+    behind = _behind_the_best(predictions.logits, predictions.chosen, found)
+    return found.probabilities * behind.exp()
+
+
+def margins(predictions: SlotPredictions) -> Tensor:
     """m = p⁽¹⁾ − p⁽²⁾, the lead of the most probable token over the next one.
-
-    Args:
-        logits: (slots, vocab).
 
     Returns:
         (slots,) float32; 1 where there is no other token.
     """
-    probabilities = log_probabilities(logits).exp()
-    if probabilities.shape[-1] < 2:
-        return probabilities[:, 0]
-    first, second = probabilities.topk(2, dim=-1).values.unbind(-1)
-    return first - second
+    logits, best = predictions.logits, predictions.found.probabilities
+    if logits.shape[-1] < 2:
+        return best
+    first, second = logits.topk(2, dim=-1).values.float().unbind(-1)
+    return -best * (second - first).expm1()  # p⁽²⁾ is p⁽¹⁾ times e to the difference of the logits
 
 
-def entropies(logits: Tensor) -> Tensor:
-    """H = −Σ p ln p, in nats.
-
-    Args:
-        logits: (slots, vocab).
-
-    Returns:
-        (slots,) float32, from 0 (one token is certain) to ln(vocab).
-    """
-    logs = log_probabilities(logits)
-    # 0 · ln 0 is 0 in the limit, but NaN if ln 0 is infinite.
-    finite = logs.clamp(min=torch.finfo(logs.dtype).min)
-    return -(finite * logs.softmax(-1)).sum(-1)
+def entropies(predictions: SlotPredictions) -> Tensor:
+    """H = −Σ p ln p in nats, (slots,) float32, from 0 (one token is certain) to ln(vocab)."""
+    return predictions.found.entropies
 
 
 def on_offer(predictions: SlotPredictions) -> Tensor:
@@ -84,6 +66,12 @@ def on_offer(predictions: SlotPredictions) -> Tensor:
     Returns:
         (slots,) bool, a subset of ``free``.
     """
-    logits = predictions.logits.float()
-    of_chosen = logits.gather(-1, predictions.chosen[:, None]).squeeze(-1)
-    return predictions.free & (of_chosen - logits.logsumexp(-1)).isfinite()
+    logits, chosen = predictions.logits, predictions.chosen
+    return predictions.free & log_probabilities(logits, chosen, predictions.found).isfinite()
+
+
+def _behind_the_best(logits: Tensor, tokens: Tensor, found: Unmasked) -> Tensor:
+    """(slots,) float32, how far each slot's token is behind the likeliest one; 0 or below."""
+    best = found.tokens.clamp(min=0)  # of a row without any token, the first
+    pair = logits.gather(-1, torch.stack((tokens, best), dim=-1)).float()
+    return pair[:, 0] - pair[:, 1]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+
+from midfill.kernels.unmask import unmask
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from midfill.kernels.unmask import Unmasked
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class SlotPredictions:
     """The model's view of some slots, in reading order.
 
@@ -19,12 +24,19 @@ class SlotPredictions:
             sample of it.
         logits: (slots, vocab) float32, unnormalised.
         free: (slots,) bool, the slots not accepted yet.
+        unmasked: what `unmask` says of the logits, where that is known already.
     """
 
     held: Tensor
     chosen: Tensor
     logits: Tensor
     free: Tensor
+    unmasked: Unmasked | None = None
+
+    @cached_property
+    def found(self) -> Unmasked:
+        """What `unmask` says of the logits; asked once, by the first sampler that wants to know."""
+        return unmask(self.logits) if self.unmasked is None else self.unmasked
 
 
 class Sampler(Protocol):

@@ -39,4 +39,5 @@ class Blockwise:
             return offered
         block = torch.arange(len(offered), device=offered.device) // self.size
         unfinished = block[offered.long().argmax()]
-        return self.sampler(replace(predictions, free=offered & (block == unfinished)))
+        here = offered & (block == unfinished)
+        return self.sampler(replace(predictions, free=here, unmasked=predictions.found))

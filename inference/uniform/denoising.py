@@ -5,6 +5,9 @@ that the sampler accepts, and puts fresh noise into the others. Acceptance is de
 step, so what was accepted can be taken back. The result is the most probable token of each slot at
 the last step, not the sampled one.
 
+A canvas need not start from noise: where something is believed of its slots, the first step keeps
+what the model finds most probable there, too, and the belief counts as the step before it.
+
 Source: DiffusionGemma's published sampling. With nothing pinned, random numbers are drawn in the
 same order as `transformers`' ``generate`` draws them, so that the same seed gives the same tokens.
 """
@@ -17,10 +20,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from midfill.inference.samplers.entropy_bound import EntropyBound
-from midfill.inference.samplers.measures import entropies
 from midfill.inference.samplers.sampler import SlotPredictions
 from midfill.inference.uniform.schedule import LinearTemperature
 from midfill.inference.uniform.stopping import StableAndConfident
+from midfill.kernels.unmask import Unmasked, unmask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
     from midfill.inference.uniform.bans import Bans
     from midfill.inference.uniform.canvas import UniformCanvas
     from midfill.inference.uniform.interface import CanvasModel
+
+
+NOTHING = -1
+"""What is believed of a slot that is to start from noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ def denoise(
     rule: DenoisingRule,
     generators: Sequence[Generator],
     bans: Bans | None = None,
+    believed: Tensor | None = None,
 ) -> Iterator[Step]:
     """Denoise a canvas, one step for each value asked for; whoever wants no more stops asking.
 
@@ -91,11 +99,18 @@ def denoise(
         generators: one a row, on the model's device. What a row becomes does not depend on the
             rows beside it.
         bans: what free slots may not become.
+        believed: (free slots of all rows,) long, tokens to start from, `NOTHING` where there is
+            none. As many random numbers are drawn as without.
     """
     counts = canvas.free_counts
     stopping = rule.stopping.fresh()
     done = torch.zeros(canvas.rows, dtype=torch.bool)
-    ids = canvas.filled(_noise(model, canvas, generators))
+    first = _noise(model, canvas, generators)
+    if believed is not None:
+        first = torch.where(believed == NOTHING, first, believed)
+        unsure = torch.full(believed.shape, torch.inf, device=believed.device)
+        stopping(_by_row(believed, counts), _by_row(unsure, counts))
+    ids = canvas.filled(first)
     last: _Predicted | None = None
     belief: Tensor | None = None
     for number in range(1, rule.steps + 1):
@@ -103,14 +118,17 @@ def denoise(
         total = raw.logsumexp(-1)
         allowed = raw if bans is None else bans.apply(raw, counts)
         logits = allowed / rule.temperature.at(rule.steps + 1 - number, rule.steps)
-        best = logits.argmax(-1)
+        found = unmask(logits)
+        best = found.tokens.clamp(min=0)  # of what is no number, any
         log_probability = allowed.gather(-1, best[:, None])[:, 0] - total
         del raw, allowed  # a vocabulary for each slot is much
         sampled = best if rule.greedy else _sampled(logits, counts, generators)
-        accepted = _accepted(rule.sampler, canvas.of_free(ids), sampled, logits, counts)
+        accepted = _accepted(rule.sampler, canvas.of_free(ids), sampled, logits, found, counts)
         noise = _noise(model, canvas, generators)
         held = torch.where(accepted, sampled, noise)
-        now = _Predicted(held, best, log_probability, entropies(logits))
+        if believed is not None and number == 1:
+            held = torch.where(believed == best, best, held)
+        now = _Predicted(held, best, log_probability, found.entropies)
         settled = done.to(canvas.free.device) if bool(done.any()) else None
         if last is not None and settled is not None:
             now = now.except_where(canvas.of_free(settled[:, None].expand_as(canvas.free)), last)
@@ -179,15 +197,28 @@ def _sampled(logits: Tensor, counts: Sequence[int], generators: Sequence[Generat
 
 
 def _accepted(
-    sampler: Sampler, held: Tensor, sampled: Tensor, logits: Tensor, counts: Sequence[int]
+    sampler: Sampler,
+    held: Tensor,
+    sampled: Tensor,
+    logits: Tensor,
+    found: Unmasked,
+    counts: Sequence[int],
 ) -> Tensor:
     """(free slots,) bool; each row has the sampler's whole budget."""
-    slots = (held, sampled, logits)
+    slots = (held, sampled, logits, found.tokens, found.probabilities, found.entropies)
     rows = zip(*(_by_row(values, counts) for values in slots), strict=True)
     return torch.cat(
         [
-            sampler(SlotPredictions(before, chosen, row, torch.ones_like(chosen, dtype=torch.bool)))
-            for before, chosen, row in rows
+            sampler(
+                SlotPredictions(
+                    before,
+                    chosen,
+                    row,
+                    torch.ones_like(chosen, dtype=torch.bool),
+                    Unmasked(tokens, probabilities, entropies),
+                )
+            )
+            for before, chosen, row, tokens, probabilities, entropies in rows
         ]
     )
 

@@ -20,6 +20,7 @@ import torch
 
 from midfill.inference.length_bias import LengthBias
 from midfill.inference.uniform.canvas import UniformCanvas
+from midfill.kernels.unmask import unmask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -176,7 +177,7 @@ def first_step_confidences(
     means: list[Tensor] = []
     for part, logits in zip(parts, predicted, strict=True):
         allowed = logits if bans is None else bans.apply(logits, part)
-        surest = (allowed.amax(-1) - allowed.logsumexp(-1)).exp()
+        surest = unmask(allowed).probabilities
         means += [row.mean() for row in torch.split(surest, part)]
     return torch.stack(means)
 

@@ -37,9 +37,24 @@ struct AttentionCall {
     std::int32_t slots, context, capacity, query_heads, key_heads, head_size;
 };
 
+// Of each row of x (rows, width), rounded to int8, the best of its logits x Wᵀ; of equal ones the
+// first. A row without a distribution has -1, and NaN for the rest.
+struct UnmaskCall {
+    const float* x;                     // (rows, width)
+    const std::int8_t* weights;         // as in `LinearCall`
+    const float* weight_scales;
+    const std::int32_t* weight_sums;
+    const std::uint8_t* permitted;      // (restricted, outputs), for the first `restricted` rows
+    std::int64_t* tokens;               // (rows,)
+    float* probabilities;               // (rows,), or null where only tokens are wanted
+    float* entropies;                   // (rows,), nats
+    std::int32_t rows, restricted, width, outputs;
+};
+
 struct Operations {
     void (*linear)(const LinearCall&);
     void (*canvas_attention)(const AttentionCall&);
+    void (*unmask)(const UnmaskCall&);
 };
 
 }  // namespace midfill

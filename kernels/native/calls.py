@@ -66,3 +66,22 @@ class AttentionCall(ctypes.Structure):
         ("key_heads", _INT),
         ("head_size", _INT),
     ]
+
+
+class UnmaskCall(ctypes.Structure):
+    """The best tokens of one output head."""
+
+    _fields_: ClassVar[Sequence[tuple[str, Any]]] = [
+        ("x", _POINTER),
+        ("weights", _POINTER),
+        ("weight_scales", _POINTER),
+        ("weight_sums", _POINTER),
+        ("permitted", _POINTER),
+        ("tokens", _POINTER),
+        ("probabilities", _POINTER),
+        ("entropies", _POINTER),
+        ("rows", _INT),
+        ("restricted", _INT),
+        ("width", _INT),
+        ("outputs", _INT),
+    ]

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from midfill.kernels.native.self_check import first_that_agrees
 
 if TYPE_CHECKING:
-    from midfill.kernels.native.calls import AttentionCall, LinearCall
+    from midfill.kernels.native.calls import AttentionCall, LinearCall, UnmaskCall
 
-INSTRUCTION_SETS = ("avx512vnni", "avx2", "portable")
+INSTRUCTION_SETS = ("avx512vnni", "avxvnni", "avx2", "portable")
 """The best first. All give the same products of integers; only the last needs no special one."""
 
 INSTRUCTION_SET_VARIABLE = "MIDFILL_INSTRUCTION_SET"
@@ -37,10 +37,11 @@ class NativeLibrary:
         self._library = ctypes.CDLL(str(path))
         self._library.midfill_instruction_set.restype = ctypes.c_char_p
         self._library.midfill_instruction_set.argtypes = []
-        for name in ("midfill_linear", "midfill_canvas_attention"):
+        for name in ("midfill_linear", "midfill_canvas_attention", "midfill_unmask"):
             getattr(self._library, name).restype = None
         self._linear: Any = self._library.midfill_linear
         self._attention: Any = self._library.midfill_canvas_attention
+        self._unmask: Any = self._library.midfill_unmask
 
     @property
     def instruction_set(self) -> str:
@@ -61,6 +62,9 @@ class NativeLibrary:
 
     def canvas_attention(self, call: AttentionCall) -> None:
         self._attention(ctypes.byref(call))
+
+    def unmask(self, call: UnmaskCall) -> None:
+        self._unmask(ctypes.byref(call))
 
 
 def built_library() -> Path | None:

@@ -20,11 +20,18 @@ namespace portable {
 #include "attention.inc"
 #include "dot_portable.inc"
 #include "operations.inc"
+#include "unmask.inc"
+#include "exported.inc"
 }  // namespace portable
 }  // namespace midfill
 
 #if defined(__x86_64__)
 #define MIDFILL_X86 1
+#include <cpuid.h>
+// Older compilers do not know the instruction.
+#if (defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11)
+#define MIDFILL_AVXVNNI 1
+#endif
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
@@ -40,13 +47,45 @@ namespace avx2 {
 #include "attention.inc"
 #include "dot_avx2.inc"
 #include "operations.inc"
+#include "unmask.inc"
+#include "exported.inc"
 }  // namespace avx2
 }  // namespace midfill
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni"))), apply_to = function)
 #else
 #pragma GCC pop_options
+#endif
+
+#if defined(MIDFILL_AVXVNNI)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avxvnni")
+#endif
+namespace midfill {
+namespace avxvnni {
+#include "lanes.inc"
+#include "rows.inc"
+#include "low_rank.inc"
+#include "attention.inc"
+#include "dot_avxvnni.inc"
+#include "operations.inc"
+#include "unmask.inc"
+#include "exported.inc"
+}  // namespace avxvnni
+}  // namespace midfill
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")
 #endif
@@ -58,6 +97,8 @@ namespace avx512vnni {
 #include "attention.inc"
 #include "dot_avx512vnni.inc"
 #include "operations.inc"
+#include "unmask.inc"
+#include "exported.inc"
 }  // namespace avx512vnni
 }  // namespace midfill
 #if defined(__clang__)
@@ -65,6 +106,7 @@ namespace avx512vnni {
 #else
 #pragma GCC pop_options
 #endif
+
 #endif
 
 namespace midfill {
@@ -84,6 +126,15 @@ const InstructionSet kInstructionSets[] = {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
      }},
+#if defined(MIDFILL_AVXVNNI)
+    {"avxvnni", &avxvnni::kOperations,
+     [] {
+         // Not every compiler has a name for it: leaf 7, subleaf 1, bit 4 of eax.
+         unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
+     }},
+#endif
     {"avx2", &avx2::kOperations,
      [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
 #endif
@@ -134,4 +185,8 @@ MIDFILL_EXPORT void midfill_linear(const midfill::LinearCall* call) {
 
 MIDFILL_EXPORT void midfill_canvas_attention(const midfill::AttentionCall* call) {
     midfill::instruction_set().operations->canvas_attention(*call);
+}
+
+MIDFILL_EXPORT void midfill_unmask(const midfill::UnmaskCall* call) {
+    midfill::instruction_set().operations->unmask(*call);
 }

@@ -2,7 +2,8 @@
 
 A program goes through some of the keys for the slots and heads that share a key head, with an
 online softmax. The mask is read for the canvas's own keys only: all slots see all of the rest.
-Where the keys were split, a second kernel weighs the parts by what each has summed up.
+Where the keys were split, a second kernel weighs the parts by what each has summed up. How many
+keys there are may stand in memory: graphs are captured once for all lengths of a buffer.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ STAGES = 2  # blocks of keys on their way at once
 @triton.jit(  # type: ignore[untyped-decorator]
     # They change from step to step, and each change would compile the kernel anew.
     do_not_specialize=["context", "slots", "key_count", "part_size", "mask_row"],
-    do_not_specialize_on_alignment=["mask"],
+    do_not_specialize_on_alignment=["mask", "used"],
 )
 def _attend(
     queries: tl.tensor,
     keys: tl.tensor,
     values: tl.tensor,
     mask: tl.tensor,
+    used: tl.tensor,
     attended: tl.tensor,
     peaks: tl.tensor,
     sums: tl.tensor,
@@ -62,7 +64,9 @@ def _attend(
     mask_column: tl.tensor,
     group: tl.constexpr,
     size: tl.constexpr,
+    masked: tl.constexpr,
     boolean: tl.constexpr,
+    counted: tl.constexpr,
     whole: tl.constexpr,
     row_block: tl.constexpr,
     key_block: tl.constexpr,
@@ -85,6 +89,8 @@ def _attend(
     total = tl.zeros((row_block,), tl.float32)
     sum_of_values = tl.zeros((row_block, size_block), tl.float32)
     end = tl.minimum((part + 1) * part_size, key_count)
+    if counted:
+        end = tl.minimum(end, tl.load(used).to(tl.int32))
     for start in range(part * part_size, end, key_block):
         place = start + tl.arange(0, key_block)
         key_there = place < end
@@ -95,14 +101,15 @@ def _attend(
             other=0.0,
         ).to(operand)
         score = tl.dot(query, tl.trans(key), input_precision=precision) * scale
-        column = place - context
-        of_canvas = (column >= 0) & (column < slots)
-        masks = mask + slot[:, None] * mask_row + column[None, :] * mask_column
-        masked = row_there[:, None] & of_canvas[None, :]
-        if boolean:
-            score = tl.where(tl.load(masks, mask=masked, other=1) != 0, score, float("-inf"))
-        else:
-            score += tl.load(masks, mask=masked, other=0.0).to(tl.float32)
+        if masked:
+            column = place - context
+            of_canvas = (column >= 0) & (column < slots)
+            masks = mask + slot[:, None] * mask_row + column[None, :] * mask_column
+            read = row_there[:, None] & of_canvas[None, :]
+            if boolean:
+                score = tl.where(tl.load(masks, mask=read, other=1) != 0, score, float("-inf"))
+            else:
+                score += tl.load(masks, mask=read, other=0.0).to(tl.float32)
         score = tl.where(key_there[None, :], score, float("-inf"))
         new = tl.maximum(peak, tl.max(score, 1))
         origin = tl.where(new == float("-inf"), 0.0, new)
@@ -168,9 +175,10 @@ def canvas_attention(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
-    mask: Tensor,
+    mask: Tensor | None,
     context: int,
     split: int | None = None,
+    used: Tensor | None = None,
 ) -> Tensor:
     """Grouped-query attention of a few slots over [context | canvas | suffix].
 
@@ -178,9 +186,10 @@ def canvas_attention(
         queries: (slots, query_heads, head_size), float32, float16 or bfloat16.
         keys, values: (key_heads, context + slots + suffix, head_size) in the same dtype.
         mask: (slots, slots), which slot (row) sees which: bool, or a float that is added to scores.
-            All slots see the context and the suffix.
+            All slots see the context and the suffix, and without a mask one another.
         context: cached tokens before the canvas.
         split: into how many parts to split the keys; as many as the device needs if not given.
+        used: (1,) long, how many of the keys count; all if not given.
 
     Returns:
         (slots, query_heads * head_size); zeros for a slot that sees nothing.
@@ -197,6 +206,8 @@ def canvas_attention(
         tensor if tensor.stride(2) == 1 else tensor.contiguous()
         for tensor in (queries, keys, values)
     )
+    masked = mask is not None
+    mask = queries[:, 0] if mask is None else mask  # what is not read has to be a pointer
     boolean = mask.dtype == torch.bool
     rows = slots * group
     size_block = block(size, 256)
@@ -215,6 +226,7 @@ def canvas_attention(
             keys,
             values,
             mask.view(torch.uint8) if boolean else mask,
+            mask if used is None else used,
             partial,
             peaks,
             sums,
@@ -233,7 +245,9 @@ def canvas_attention(
             mask.stride(1),
             group=group,
             size=size,
+            masked=masked,
             boolean=boolean,
+            counted=used is not None,
             whole=whole,
             row_block=row_block,
             key_block=key_block,

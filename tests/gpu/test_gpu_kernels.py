@@ -80,7 +80,7 @@ def test_canvas_attention_agrees_with_its_reference(
 def test_canvas_attention_agrees_behind_a_long_context(
     cuda: torch.device, dtype: torch.dtype, size: int, split: int | None
 ) -> None:
-    case = comparisons.Canvas(32, 4000, 500, (14, 2), size, dtype, "some", False, split, 1)
+    case = comparisons.Canvas(32, 4000, 500, (14, 2), size, dtype, "some", None, False, split, 1)
     comparisons.compare_attention(run, case)
 
 
@@ -99,6 +99,32 @@ def test_adapted_linear_agrees_in_the_shapes_of_a_model(
 ) -> None:
     case = comparisons.Layer(16, 4, width, outputs, 96, True, False, dtype, 1)
     comparisons.compare_linear(run, case)
+
+
+@on_card
+@given(case=comparisons.normed_layers)
+def test_norm_linear_agrees_with_its_reference_and_known_rows_with_the_base(
+    cuda: torch.device, case: comparisons.NormedLayer
+) -> None:
+    comparisons.compare_norm_linear(run, case)
+
+
+@on_card
+@given(case=comparisons.normed_layers)
+def test_gated_linear_agrees_with_its_reference_and_known_rows_with_the_base(
+    cuda: torch.device, case: comparisons.NormedLayer
+) -> None:
+    comparisons.compare_gated_linear(run, case)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_layers_behind_a_norm_agree_in_the_shapes_of_a_model(
+    cuda: torch.device, dtype: torch.dtype
+) -> None:
+    qkv = comparisons.Layer(16, 4, 896, 1152, 96, True, False, dtype, 1)
+    gate = comparisons.Layer(16, 4, 896, 4864, 64, False, False, dtype, 1)
+    comparisons.compare_norm_linear(run, comparisons.NormedLayer(qkv, 30.0))
+    comparisons.compare_gated_linear(run, comparisons.NormedLayer(gate, 30.0))
 
 
 @on_card

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from midfill.inference.measuring.machine import this_machine
+from midfill.inference.measuring.replay.growth import growth_points
+from midfill.inference.measuring.replay.growth_verdicts import growth_verdicts
 from midfill.inference.measuring.replay.replaying import Typing, replay
 from midfill.inference.measuring.replay.report import ReplayReport
 from midfill.inference.measuring.replay.reporting import (
@@ -22,7 +24,7 @@ from midfill.inference.progress import nobody_listens
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from midfill.inference.measuring.replay.growth import GrowthPoint
+    from midfill.inference.measuring.replay.growth import GrowthSample
     from midfill.inference.wire import InfillRequest
 
 CODE = SourceFile(
@@ -65,7 +67,7 @@ class FakeWriter:
         if error := self.fail_at.get(len(self.requests) - 1):
             raise error
         stages = {"reading": self.ms / 4, "writing": 3 * self.ms / 4}
-        return Written(self.text(request), self.ms / 1e3, 6, 3, stages, 12)
+        return Written(self.text(request), self.ms / 1e3, 6, 3, stages, 12, (3, 2, 1))
 
     def close(self) -> None:
         self.closed = True
@@ -75,7 +77,7 @@ def report_of(
     writers: Sequence[FakeWriter],
     *,
     quantisations: dict[str, str] | None = None,
-    growth: Sequence[GrowthPoint] = (),
+    growth: Sequence[GrowthSample] = (),
     others_busy: float = 0.0,
     lines: int = 3,
 ) -> ReplayReport:
@@ -97,6 +99,8 @@ def report_of(
         writers=writer_figures(writers, found, {}),
         comparisons=compared,
         vs_llamacpp=vs_llama_cpp(compared, quantisations or {}),
-        growth=tuple(growth),
+        growth=growth_points(growth),
+        growth_verdicts=growth_verdicts(growth),
+        server_failure="",
         samples=samples(found),
     )

@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tiny_training import FinishedRun
+
     from midfill.inference.engine import Engine
     from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.embedded.model import EmbeddedModel
@@ -65,6 +67,23 @@ def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
     adapter = read_adapter(embedded_files.adapter)
     weights = Weights.assemble(assembled, adapter, Architecture())
     return EmbeddedModel(EagerNetwork(weights, Architecture()), weights.adapter)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A training run that was finished once; tests copy what it left."""
+    from tiny_training import ARCHITECTURE, RECIPE, FinishedRun, tiny_base, tiny_corpus
+
+    from midfill.inference.training import run as run_module
+
+    folder = tmp_path_factory.mktemp("finished")
+    run = run_module.Run(RECIPE, tiny_corpus(), folder, tiny_base(), ARCHITECTURE, tokenizer)
+    with pytest.MonkeyPatch.context() as patch:  # drawing takes longer than all the rest
+        patch.setattr(
+            run_module, "draw_learning_curve", lambda path, history: path.write_bytes(b"a picture")
+        )
+        outcome = run.finish()
+    return FinishedRun(folder, run.state, outcome)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from midfill.kernels.adapted_linear import LowRank, adapted_linear_in_torch
 from midfill.kernels.canvas_attention import canvas_attention_in_torch
+from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary_shift import rotary_frequencies, rotary_shift_in_torch, shift_angles
 from midfill.kernels.unmask import unmask_in_torch
 
@@ -110,7 +111,7 @@ slots = st.builds(
 
 def compare_unmask(run: Run, case: Slots) -> None:
     found = run("unmask", case.logits, case.temperature, case.split, case.block)
-    expected = unmask_in_torch(case.logits, case.temperature)
+    expected = unmask_in_torch(case.logits.double(), case.temperature)
     assert torch.equal(found.tokens, expected.tokens)
     for ours, wanted in (
         (found.probabilities, expected.probabilities),
@@ -131,12 +132,15 @@ class Canvas:
     size: int
     dtype: torch.dtype
     sees: str
+    room: int | None
     additive: bool
     split: int | None
     seed: int
 
     @property
-    def mask(self) -> Tensor:
+    def mask(self) -> Tensor | None:
+        if self.sees == "everything":
+            return None
         visible = {
             "some": random(self.seed, self.slots, self.slots) > 0,
             "all": torch.ones(self.slots, self.slots, dtype=torch.bool),
@@ -159,12 +163,25 @@ class Canvas:
         return queries.to(self.dtype), cached[0].to(self.dtype), cached[1].to(self.dtype)
 
     @property
+    def used(self) -> Tensor | None:
+        """How many keys there are; the last ``room`` of them are none."""
+        keys = self.context + self.slots + self.suffix
+        return None if self.room is None else torch.tensor([max(1, keys - self.room)])
+
+    @property
     def bias(self) -> Tensor:
         """The mask as the reference takes it."""
         mask, group = self.mask, self.heads[0] // self.heads[1]
-        if not self.additive:
+        keys = self.context + self.slots + self.suffix
+        none = torch.zeros(keys, dtype=torch.bool)
+        if self.used is not None:
+            none = torch.arange(keys) >= self.used
+        if mask is None:
+            mask = torch.zeros(self.slots, self.slots)
+        elif not self.additive:
             mask = torch.zeros(mask.shape).masked_fill(~mask, -math.inf)
-        return F.pad(mask.float(), (self.context, self.suffix)).repeat(group, 1)
+        bias = F.pad(mask.float(), (self.context, self.suffix))
+        return bias.masked_fill(none, -math.inf).repeat(group, 1)
 
 
 canvases = st.builds(
@@ -175,7 +192,8 @@ canvases = st.builds(
     heads=st.sampled_from([(1, 1), (4, 2), (14, 2), (3, 1)]),
     size=st.sampled_from([8, 24, 64]),
     dtype=DTYPES,
-    sees=st.sampled_from(["some", "all", "itself", "what stands before", "nothing"]),
+    sees=st.sampled_from(["some", "all", "itself", "what stands before", "nothing", "everything"]),
+    room=st.sampled_from([None, None, 0, 9, 150]),
     additive=st.booleans(),
     split=st.sampled_from([None, 2, 3]),
     seed=st.integers(0, 999),
@@ -184,7 +202,9 @@ canvases = st.builds(
 
 def compare_attention(run: Run, case: Canvas) -> None:
     queries, keys, values = case.tensors
-    found = run("canvas_attention", queries, keys, values, case.mask, case.context, case.split)
+    found = run(
+        "canvas_attention", queries, keys, values, case.mask, case.context, case.split, case.used
+    )
     wide = (tensor.float() for tensor in case.tensors)
     assert found.dtype == case.dtype
     assert_near(found, canvas_attention_in_torch(*wide, case.bias), SLACK[case.dtype])
@@ -253,6 +273,72 @@ def compare_linear(run: Run, case: Layer) -> None:
     )
     assert found.dtype == case.dtype
     assert_near(found, expected, SLACK[case.dtype])
+    assert torch.equal(found[:known], base[:known])  # to the bit
+
+
+NORM_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class NormedLayer:
+    """A layer behind a norm, and its input; gated, its outputs are the gate's and the other's.
+
+    Attributes:
+        scale: of the input: norms take rows of any size to the same.
+    """
+
+    layer: Layer
+    scale: float
+
+    @property
+    def x(self) -> Tensor:
+        x, *_ = self.layer.arguments
+        return (x.float() * self.scale).to(self.layer.dtype)
+
+    @property
+    def norm(self) -> Tensor:
+        return 1 + random(self.layer.seed + 5, self.layer.width, scale=0.2)
+
+    def wide(self, x: Tensor) -> Tensor:
+        """In float32, of rows as they are rounded in between."""
+        return rms_norm(x.to(self.layer.dtype), self.norm, NORM_EPSILON).float()
+
+
+normed_layers = st.builds(NormedLayer, layer=layers, scale=st.sampled_from([1.0, 300.0, 1e-2]))
+
+
+def _widened(layer: Layer) -> tuple[Tensor, Tensor | None, LowRank | None, int]:
+    _, weight, bias, adapter, known = layer.arguments
+    wide = None if adapter is None else LowRank(adapter.a.float(), adapter.b.float())
+    return weight.float(), None if bias is None else bias.float(), wide, known
+
+
+def compare_norm_linear(run: Run, case: NormedLayer) -> None:
+    _, weight, bias, adapter, known = case.layer.arguments
+    rest = (case.norm, NORM_EPSILON, weight, bias)
+    found = run("norm_linear", case.x, *rest, adapter, known)
+    base = run("norm_linear", case.x, *rest, None, known)
+    expected = adapted_linear_in_torch(case.wide(case.x), *_widened(case.layer))
+    assert found.dtype == case.layer.dtype
+    assert_near(found, expected, SLACK[case.layer.dtype])
+    assert torch.equal(found[:known], base[:known])  # to the bit
+
+
+def compare_gated_linear(run: Run, case: NormedLayer) -> None:
+    _, half, _, adapter, known = case.layer.arguments
+    gate_up = torch.cat((half, half.flip(0))).contiguous()
+    if case.layer.transposed:
+        gate_up = gate_up.T.contiguous().T
+    both = None
+    if adapter is not None:
+        both = LowRank(adapter.a, torch.cat((adapter.b, -adapter.b), dim=1))
+    found = run("gated_linear", case.x, case.norm, NORM_EPSILON, gate_up, both, known)
+    base = run("gated_linear", case.x, case.norm, NORM_EPSILON, gate_up, None, known)
+    wide = None if both is None else LowRank(both.a.float(), both.b.float())
+    products = adapted_linear_in_torch(case.wide(case.x), gate_up.float(), None, wide, known)
+    gate, up = products.chunk(2, dim=-1)
+    assert found.dtype == case.layer.dtype
+    assert_near(found, F.silu(gate) * up, 2 * SLACK[case.layer.dtype])
     assert torch.equal(found[:known], base[:known])  # to the bit
 
 

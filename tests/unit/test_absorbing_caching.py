@@ -75,7 +75,7 @@ def test_a_step_over_an_unchanged_canvas_is_exact_whatever_is_kept(
     torch.testing.assert_close(kept, wanted, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("caching", [Caching.PREFIX, Caching.DUAL])
+@pytest.mark.parametrize("caching", [Caching.PREFIX, Caching.DUAL, Caching.OPEN])
 def test_what_is_kept_goes_stale_when_a_slot_is_accepted_and_a_refresh_mends_it(
     model: BidirectionalModel, caching: Caching
 ) -> None:
@@ -89,6 +89,51 @@ def test_what_is_kept_goes_stale_when_a_slot_is_accepted_and_a_refresh_mends_it(
 
     assert not torch.allclose(stale, wanted, atol=1e-4)
     torch.testing.assert_close(fresh, wanted, rtol=0, atol=2e-5)
+
+
+def test_slots_that_were_accepted_before_the_last_step_are_not_computed_again(
+    model: BidirectionalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[list[int]] = []
+    step = model._step
+
+    def noted(tokens: torch.Tensor, positions: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+        computed.append((positions - hole.start).tolist())
+        return step(tokens, positions, used)
+
+    monkeypatch.setattr(model, "_step", noted)
+    hole, block = canvas(4, 6, 6, 5), range(6)
+    model.predict(hole, block, Caching.OPEN, refresh=True)
+    found = []
+    for slot in (0, 1, 3):
+        hole = hole.accept({slot: Accepted(65 + slot, 0.0)})
+        found.append(model.predict(hole, block, Caching.OPEN, refresh=False))
+
+    # With a shift a slot is predicted in the row before its own.
+    rows = [[at for at in positions if at >= 0] for positions in computed]
+    assert rows[0] == [0, 1, 2, 3, 4, 5]
+    shifted = model._shift
+    assert rows[1] == [1, 2, 3, 4, 5]
+    assert rows[2] == ([1, 2, 3, 4, 5] if shifted else [2, 3, 4, 5])
+    assert [len(logits) for logits in found] == [5, 4, 3]
+
+
+def test_leaving_accepted_slots_out_is_what_dual_does_until_one_is_two_steps_old(
+    model: BidirectionalModel,
+) -> None:
+    def predicted(caching: Caching) -> list[torch.Tensor]:
+        hole, block = canvas(8, 6, 6, 5), range(6)
+        found = [model.predict(hole, block, caching, refresh=True)]
+        for slot in (0, 1, 2):
+            hole = hole.accept({slot: Accepted(70 + slot, 0.0)})
+            found.append(model.predict(hole, block, caching, refresh=False))
+        return found
+
+    dual, left_out = predicted(Caching.DUAL), predicted(Caching.OPEN)
+
+    for step in (0, 1):
+        torch.testing.assert_close(left_out[step], dual[step], rtol=0, atol=2e-5)
+    assert not torch.allclose(left_out[3], dual[3], atol=1e-5)
 
 
 def test_keeping_the_prefix_alone_is_nearer_to_the_truth_than_keeping_both_sides(

@@ -735,7 +735,4 @@ def wait_for_history() -> None:
 
 
 def test_any_session() -> None:
-    sessions = 2 * settings.default.max_examples
-    run_state_machine_as_test(
-        Session, settings=settings(stateful_step_count=STEPS, max_examples=sessions)
-    )
+    run_state_machine_as_test(Session, settings=settings(stateful_step_count=STEPS))

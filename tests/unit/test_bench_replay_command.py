@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from midfill.inference.engine import Engine
 from midfill.inference.errors import ExcludedFile, MidfillError, UsageError
-from midfill.inference.measuring.replay import variants
+from midfill.inference.measuring.replay import bench, variants
 from midfill.inference.measuring.replay.bench import Plan, bench_replay
 from midfill.inference.measuring.replay.prompts import own_tokens, sides
 from midfill.inference.measuring.replay.replaying import Typing
@@ -97,13 +97,6 @@ def test_native_kernels_cannot_be_left_out_where_there_are_none(
         check_names(("native",))
 
 
-@pytest.fixture(scope="module")
-def engine(embedded_files: EmbeddedFiles) -> Engine:
-    engine = Engine()
-    engine.load()
-    return engine
-
-
 def line() -> TypedLine:
     return worth_typing(SHORT)[-1]
 
@@ -157,8 +150,11 @@ def test_what_is_switched_off_costs_steps_or_reading_and_never_changes_the_text(
     assert engine.loaded
 
 
-def test_a_short_run_with_the_real_model_next_to_llama_cpp(embedded_files: EmbeddedFiles) -> None:
+def test_a_short_run_with_the_real_model_next_to_llama_cpp(
+    embedded_files: EmbeddedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("xllamacpp")
+    monkeypatch.setattr(bench, "_threads", lambda: 1)  # its threads spin: other tests run, too
     report = bench_replay(
         Plan(files=(SHORT,), lines=1, typing=Typing(every=9, most=1), against=("llama.cpp",))
     )

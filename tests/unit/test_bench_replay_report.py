@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from midfill.inference.busy_watch import BusyWatch
 from midfill.inference.errors import MidfillError, UsageError
 from midfill.inference.measuring.replay import plots
-from midfill.inference.measuring.replay.growth import Series, long_file, measure_growth
+from midfill.inference.measuring.replay.growth import GrowthSample, Series, measure_growth
 from midfill.inference.measuring.replay.html_report import check_html, page, write_html
 from midfill.inference.measuring.replay.tables import notes, tables
 from midfill.inference.progress import nobody_listens
@@ -23,7 +24,6 @@ from midfill.inference.progress import nobody_listens
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midfill.inference.measuring.replay.growth import GrowthPoint
     from midfill.inference.measuring.replay.report import ReplayReport
 
 NAMES = {"llama.cpp Q4_0": "Q4_0"}
@@ -33,18 +33,20 @@ def writers(*others: str) -> list[FakeWriter]:
     return [FakeWriter("midfill"), *(FakeWriter(name, ms=30) for name in others)]
 
 
-def growth(writer: FakeWriter | None = None) -> list[GrowthPoint]:
-    return list(
-        measure_growth(
-            writer or FakeWriter("midfill"),
+def growth() -> list[GrowthSample]:
+    server = (Series.FILE_LINES_SERVER, Series.DOCUMENTS_SERVER)
+    return [
+        *measure_growth(
+            FakeWriter("midfill"),
             (CODE,),
             0,
             nobody_listens,
-            file_lines=(50, 400),
+            file_lines=(50, 500),
             hole_tokens=(1, 16),
             documents=(1, 3),
-        )
-    )
+        ),
+        *(GrowthSample(series, size, 0, 0, 2.0) for series in server for size in (50, 500)),
+    ]
 
 
 def printed(report: ReplayReport) -> str:
@@ -72,6 +74,8 @@ def test_tables_say_what_was_measured_and_how_sure_it_is() -> None:
         "3 lines typed 1 times",
         "against llama.cpp Q4_0, where both wrote the same text (9 suggestions)",
         "lines of the file, warm",
+        "50 → 500 lines of the file: a warm suggestion takes 12 → 12 ms",
+        "within the 1.2× that it may be",
         "native kernels",
     ):
         assert wanted in text
@@ -126,6 +130,15 @@ def test_the_page_has_every_plot_and_needs_nothing_from_elsewhere() -> None:
     assert "default-src 'none'" in text
 
 
+def test_acceptance_is_counted_step_by_step_where_that_is_known() -> None:
+    told = report_of(writers()).samples[0]
+    assert (told.tokens, told.steps) == (6, 3)
+    assert plots.accepted_tokens(told) == (3, 2, 1)
+    assert plots.accepted_tokens(replace(told, step_tokens=())) == ()
+    one_by_one = replace(told, tokens=4, steps=4, step_tokens=())
+    assert plots.accepted_tokens(one_by_one) == (1, 1, 1, 1)
+
+
 def test_names_on_the_page_are_text_and_nothing_else() -> None:
     report = report_of(writers("<img src=x>[bold]"))
 
@@ -171,40 +184,6 @@ def test_a_page_that_could_not_be_written_is_refused_before(
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(MidfillError, match=r"pip install 'midfill\[bench\]'"):
         plots.need_matplotlib()
-
-
-def test_growth_is_measured_at_every_size() -> None:
-    writer = FakeWriter("midfill")
-    points = growth(writer)
-
-    sizes = {series: [one.size for one in points if one.series == series] for series in Series}
-    assert sizes == {
-        Series.FILE_LINES: [50, 400],
-        Series.FILE_LINES_COLD: [50, 400],
-        Series.HOLE_TOKENS: [1, 16],
-        Series.DOCUMENTS: [1, 3],
-        Series.DOCUMENTS_BACK: [1, 3],
-    }
-    assert all(point.ms.median >= 10 for point in points)
-    assert {request.limits.tokens for request in writer.requests} >= {1, 16}
-
-
-def test_documents_stay_open_while_others_are_typed_in() -> None:
-    writer = FakeWriter("midfill")
-    list(
-        measure_growth(
-            writer, (CODE,), 0, nobody_listens, file_lines=(), hole_tokens=(), documents=(3,)
-        )
-    )
-
-    assert [what for _, what in writer.calls] == ["new", *["write"] * (3 + 4 + 1)]
-    starts = [request.prefix.partition("\n")[0] for request in writer.requests]
-    assert starts == ["# 0", "# 1", "# 2", *["# 2"] * 4, "# 0"]
-
-
-def test_a_long_file_has_as_many_lines_as_it_should() -> None:
-    for lines in (1, 50, 1000):
-        assert long_file((CODE,), lines).text.count("\n") + 1 == lines
 
 
 def test_what_others_took_is_what_we_did_not() -> None:

@@ -29,7 +29,7 @@ from midfill.inference.models.diffusion_gemma.model import (
     CanvasBehind,
     DiffusionGemma,
 )
-from midfill.inference.models.options import Length, Options, SuffixView, Weights
+from midfill.inference.models.options import Length, Options, Start, SuffixView, Weights
 from midfill.inference.models.reference import ModelReference, Place
 from midfill.inference.progress import nobody_listens
 from midfill.inference.stopwatch import Stopwatch
@@ -657,3 +657,45 @@ def test_a_greedy_model_repeats_itself_and_a_warm_request_overrules_it(
     assert filler._rule_at(0.7) == replace(
         filler._rule, greedy=False, temperature=filler._rule.temperature.beginning_at(0.7)
     )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_canvas_that_starts_from_a_suggestion_that_holds_takes_one_step(
+    scripted: Callable[..., DiffusionGemmaFiller], view: SuffixView
+) -> None:
+    asked = request(PREFIX + "va")
+    end = "</middle><turn|>" if view is SuffixView.PROMPT else ""
+    filler = scripted(view, "lue + total" + end, asked, start=Start.BELIEVED)
+    filler._fills.note(PREFIX, "value + total")
+
+    drafts, final = filled(filler, asked)
+
+    assert final.text == "lue + total"
+    assert final.steps == len(drafts) == 1
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_suggestion_that_no_longer_holds_is_written_over(
+    scripted: Callable[..., DiffusionGemmaFiller], view: SuffixView
+) -> None:
+    asked = request()
+    end = "</middle><turn|>" if view is SuffixView.PROMPT else ""
+    fills = []
+    for believed in ("", "import total\n"):
+        filler = scripted(view, "value + 1" + end, asked, start=Start.BELIEVED)
+        filler._fills.note(PREFIX, believed)
+        fills.append(filled(filler, asked)[1])
+
+    assert fills[0].text == fills[1].text
+    assert fills[1].steps > 1
+
+
+def test_a_suggestion_is_remembered_only_where_it_may_be_believed(
+    fillers: Callable[..., DiffusionGemmaFiller],
+) -> None:
+    for start in Start:
+        filler = fillers(SuffixView.PINNED, length=Length.FIXED, start=start)
+        text = filled(filler, request())[1].text
+        assert filler._fills.left(PREFIX) == (text if start is Start.BELIEVED else "")
+        filler.forget()
+        assert filler._fills.left(PREFIX) == ""

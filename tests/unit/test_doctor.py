@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from midfill.inference import instructions
 from midfill.inference.models.catalog import EMBEDDED
-from midfill.inference.torch_report import TorchReport
+from midfill.inference.torch_report import KernelReport, TorchReport
 from midfill.lsp import doctor_checks
 from midfill.lsp.doctor import doctor
 from midfill.lsp.doctor_checks import CHECKS, Machine, Status
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from midfill.inference.models.embedded.files import EmbeddedFiles
 
-FAST = TorchReport(version="2.13.0", threads=4, vectors="AVX512", bfloat16=True, cuda=())
-SLOW = TorchReport(version="2.13.0", threads=1, vectors="AVX2", bfloat16=False, cuda=())
+ON_CPU = KernelReport("the CPU", "torch", "Triton is for CUDA")
+FAST = TorchReport("2.13.0", 4, vectors="AVX512", bfloat16=True, cuda=(), kernels=(ON_CPU,))
+SLOW = TorchReport("2.13.0", 1, vectors="AVX2", bfloat16=False, cuda=(), kernels=(ON_CPU,))
 
 
 class Usage(namedtuple("Usage", "total used free")):
@@ -40,10 +42,16 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def machine(
-    torch: TorchReport | str = FAST, cores: int = 4, native: str | None = "avx2"
+    torch: TorchReport | str = FAST,
+    cores: int = 4,
+    native: str | None = "avx2",
+    cores_worth: float | None = None,
+    threads_left: int | None = None,
 ) -> Machine:
     described = Machine()
-    described.__dict__.update(torch=torch, cores=cores, native=native)
+    worth = cores if cores_worth is None else cores_worth
+    described.__dict__.update(torch=torch, cores=cores, native=native, cores_worth=worth)
+    described.__dict__.update(threads_left=threads_left)
     return described
 
 
@@ -146,6 +154,78 @@ def test_fewer_threads_than_cores_name_the_variable(monkeypatch: pytest.MonkeyPa
 
     assert finding.status is Status.SLOW
     assert "OMP_NUM_THREADS" in finding.advice
+
+
+def test_a_container_that_may_use_less_than_its_cores_is_slow_and_told_how_many_threads() -> None:
+    finding = doctor_checks.check_cores(machine(cores=4, cores_worth=2.5))
+
+    assert finding.status is Status.SLOW
+    assert finding.value == "4, of which the container may use 2.5, torch uses 4"
+    assert "OMP_NUM_THREADS to 2" in finding.advice
+    assert doctor_checks.check_cores(machine(cores=4, cores_worth=1.5)).status is Status.SLOW
+    told = replace(FAST, threads=2)
+    assert doctor_checks.check_cores(machine(told, cores_worth=2.5)).status is Status.OK
+
+
+def test_too_few_threads_are_slow() -> None:
+    assert doctor_checks.check_threads(machine()).status is Status.OK
+    assert doctor_checks.check_threads(machine(threads_left=14)).status is Status.OK
+    finding = doctor_checks.check_threads(machine(threads_left=13))
+    assert finding.status is Status.SLOW
+    assert "13 more" in finding.value
+    assert "ulimit -u" in finding.advice
+
+
+def with_card(used: str, reason: str) -> Machine:
+    card = KernelReport("NVIDIA L4", used, reason)
+    return machine(replace(FAST, cuda=("NVIDIA L4",), kernels=(ON_CPU, card)))
+
+
+def test_kernels_are_named_with_the_reason() -> None:
+    finding = doctor_checks.check_kernels(machine())
+    assert (finding.status, finding.value) == (
+        Status.OK,
+        "torch on the CPU (Triton is for CUDA)",
+    )
+
+    finding = doctor_checks.check_kernels(with_card("triton", "Triton runs here"))
+    assert finding.status is Status.OK
+    assert "triton on NVIDIA L4 (Triton runs here)" in finding.value
+
+
+def test_a_card_without_triton_is_slow_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MIDFILL_KERNELS", raising=False)
+    for reason, advice in (
+        ("triton is not installed", "install triton"),
+        ("a trial of Triton failed: Failed to find C compiler", "C compiler"),
+    ):
+        finding = doctor_checks.check_kernels(with_card("torch", reason))
+        assert finding.status is Status.SLOW
+        assert reason in finding.value
+        assert advice in finding.advice
+
+    monkeypatch.setenv("MIDFILL_KERNELS", "torch")
+    finding = doctor_checks.check_kernels(with_card("torch", "MIDFILL_KERNELS is set"))
+    assert "unset MIDFILL_KERNELS" in finding.advice
+
+
+def test_kernels_that_are_asked_for_and_cannot_be_had_are_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MIDFILL_KERNELS", "triton")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    asked = Machine()
+    assert isinstance(asked.torch, TorchReport)
+    if asked.torch.cuda:
+        pytest.skip("here they can be had")
+
+    finding = doctor_checks.check_kernels(asked)
+
+    assert finding.status is Status.WRONG
+    assert "asks for Triton on cpu" in finding.value
+    assert "MIDFILL_KERNELS" in finding.advice
 
 
 def test_too_little_memory_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:

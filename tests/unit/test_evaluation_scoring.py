@@ -221,6 +221,14 @@ def test_a_report_is_readable() -> None:
         assert part in shown
 
 
+def test_steps_and_tokens_a_step_come_with_their_spread() -> None:
+    arm = report({**RUN, "sandbox": None}, rows())["arms"]["midfill"]
+    steps, spread = arm["steps_per_fill"], arm["tokens_per_step_of_a_fill"]
+    assert steps["mean"] == pytest.approx(arm["steps"] / 4)
+    assert steps["p50"] <= steps["p95"]
+    assert spread["p5"] <= arm["tokens_per_step"] <= spread["p95"]
+
+
 def test_acceptance_by_distance_counts_runs_of_right_guesses() -> None:
     assert acceptance_by_distance([{"accepted": [2, 0]}, {"accepted": [1, 3]}]) == [0.75, 0.5, 0.25]
     assert acceptance_by_distance([{"accepted": []}]) == []

@@ -36,7 +36,8 @@ def test_every_value_is_an_arm_beside_what_ships(engine: Engine) -> None:
 
     row = make_row(PROBLEM, arms, None)
 
-    assert [arm.name for arm in arms] == ["midfill", "cache=none", "cache=prefix", "cache=dual"]
+    values = ("none", "prefix", "dual", "open")
+    assert [arm.name for arm in arms] == ["midfill", *(f"cache={value}" for value in values)]
     assert set(row.arms) == {arm.name for arm in arms}
     assert row.arms["midfill"]["text"] == row.arms["cache=dual"]["text"]
     assert engine.filler is usual

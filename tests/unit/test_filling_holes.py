@@ -123,3 +123,11 @@ def test_a_change_inside_a_hole_drops_its_replacement() -> None:
     assert rebased([hole], "a = ___\n", "a = _x_\n") == []
     assert rebased([hole], "a = ___\n", "#\na = ___\n") == [Replacement(6, 9, "1")]
     assert rebased([hole], "a = ___\nb\n", "a = ___\nc\n") == [hole]
+
+
+def test_the_places_of_the_holes_that_are_left_are_known() -> None:
+    text = "a = ___\nb = ____\n"
+    filling = HolesToFill(text, placeholders_in(text))
+    assert [text[start:end] for start, end in filling.places] == ["___", "____"]
+    filling.put(fill("1"))
+    assert [text[start:end] for start, end in filling.places] == ["____"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,13 @@ from midfill.inference.healing import LONGEST_PIECE, Healing, Vocabulary, partia
 if TYPE_CHECKING:
     from midfill.inference.tokenizer import Tokenizer
 
+
 WORDS = [b"", b" ", b" r", b" re", b" ret", b" return", b" returns", b"return", b"x", b"\n", b" y"]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tokenizer: Tokenizer) -> Vocabulary:
+    return Vocabulary(tokenizer.vocabulary_bytes)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +84,19 @@ def test_agreeing_tokens_are_those_that_begin_with_the_text_or_begin_it(text: by
     assert sorted(agreeing) == sorted(expected)
 
 
-def test_constrained_logits_leave_only_what_spells_what_is_owed() -> None:
+def test_only_what_spells_what_is_owed_is_permitted_and_behind_it_everything() -> None:
     healing = Healing(Vocabulary(WORDS), b" retu")
-    constrained = healing.constrain(torch.zeros(len(WORDS)))
-    allowed = {WORDS[token] for token in constrained.isfinite().nonzero().flatten().tolist()}
-    assert allowed == {b" ", b" r", b" re", b" ret", b" return", b" returns"}
+    held = [WORDS.index(b" re"), WORDS.index(b"x"), WORDS.index(b"x")]
+    first, second = healing.permitted(held)
+    assert {WORDS[token] for token in first.tolist()} == {
+        *(b" ", b" r", b" re", b" ret", b" return", b" returns")
+    }
+    assert all(
+        WORDS[token].startswith(b"tu") or b"tu".startswith(WORDS[token])
+        for token in second.tolist()
+    )
+    assert len(healing.permitted([WORDS.index(b" return")])) == 1
+    assert len(healing.permitted([])) == 1
 
 
 def test_what_is_owed_shrinks_token_by_token_until_everything_is_free() -> None:
@@ -92,16 +105,14 @@ def test_what_is_owed_shrinks_token_by_token_until_everything_is_free() -> None:
     assert halfway.owed == b"tu"
     assert healing.after(WORDS.index(b" return")).owed == b""
     free = healing.after(WORDS.index(b" returns"))
-    logits = torch.randn(len(WORDS))
-    assert torch.equal(free.constrain(logits), logits)
+    assert free.permitted([0, 1]) == []
 
 
 @given(prefix=st.text(min_size=1, max_size=30), data=st.data())
 def test_every_text_the_cursor_can_stand_behind_can_be_spelled_again(
-    tokenizer: Tokenizer, prefix: str, data: st.DataObject
+    tokenizer: Tokenizer, vocabulary: Vocabulary, prefix: str, data: st.DataObject
 ) -> None:
     """Whatever agreeing tokens are picked, some token always agrees with the rest."""
-    vocabulary = Vocabulary(tokenizer.vocabulary_bytes)
     healing = Healing(vocabulary, partial_piece(tokenizer, prefix).encode())
     while healing.owed:
         agreeing = vocabulary.agreeing(healing.owed).tolist()

@@ -62,7 +62,8 @@ def test_a_hole_is_filled_and_the_figures_are_told(engine: Engine) -> None:
 
     assert final.model == engine.model
     assert 1 <= final.tokens <= 12
-    assert len(drafts) < final.steps
+    assert len(drafts) < final.steps == len(final.step_tokens)
+    assert sum(final.step_tokens) == final.tokens
     assert all(draft.masked > 0 for draft in drafts)
     assert 1 <= len(final.log_probabilities) <= final.tokens
     assert final.cache.hit_tokens == 0
@@ -76,6 +77,7 @@ def test_a_hole_is_filled_and_the_figures_are_told(engine: Engine) -> None:
         ",cache=none",
         ",cache=prefix,block=4",
         ",cache=dual,block=4",
+        ",cache=open,block=4,ahead=2",
         ",length=fixed,canvas=32",
         ",length=end-of-middle",
         ",sampler=margin",
@@ -170,6 +172,7 @@ def test_text_without_a_utf8_form_is_refused(engine: Engine) -> None:
         (",suffix=pinned", "sees the suffix in its place"),
         (",length=expand-delete", "length=search works with every model"),
         (",threshold=2", "threshold=2"),
+        (",ahead=2", "no next block without block=SLOTS"),
         (",canvas=33", "canvas=33: input should be 32, 64, 128 or 256"),
         (",steps=0", "steps=0"),
         (",colour=blue", "no model option 'colour=blue'; there are: suffix, canvas"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas, current_block
 from midfill.inference.in_place.choosing_slots import SlotChooser
 from midfill.inference.in_place.edges import Edges
+from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
 from midfill.inference.in_place.lengths.expand_delete import ExpandDelete
 from midfill.inference.in_place.lengths.fixed import FixedLength
 from midfill.inference.in_place.unmasking import Rules, unmask
@@ -65,6 +66,7 @@ def rules(
     steps: int = 99,
     most: int = 16,
     threshold: float = 0.9,
+    ahead: int = 0,
 ) -> Rules:
     control = length or FixedLength()
     control.begin(lambda lengths: [0.0 for _ in lengths], 1, most)
@@ -79,6 +81,7 @@ def rules(
         block=block,
         steps=steps,
         most=most,
+        ahead=ahead,
     )
 
 
@@ -156,6 +159,38 @@ def test_blocks_are_finished_from_left_to_right_and_refreshed_once_each() -> Non
     ]
 
 
+def test_the_next_block_is_begun_while_the_last_slots_of_one_settle() -> None:
+    def script(canvas: HoleCanvas, index: int) -> dict[int, float]:
+        late = index % 4 == 3 and canvas.slots[index - 1] is None
+        return {4: -7.0 if late else 9.0}
+
+    def asked(ahead: int) -> list[tuple[int, int, bool]]:
+        model = Rigged(script)
+        *_, last = unmask(model, blank(12), rules(block=4, ahead=ahead))
+        assert tokens(last.canvas) == [4] * 12
+        return [(block.start, block.stop, refresh) for block, refresh, _ in model.asked]
+
+    one_after_the_other = [(start, start + 4, new) for start in (0, 4, 8) for new in (True, False)]
+    assert asked(0) == one_after_the_other
+    assert asked(1) == [(0, 4, True), (0, 8, False), (4, 12, True), (8, 12, True)]
+
+
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 6), st.integers(0, 99))
+def test_a_block_that_is_begun_ahead_is_the_next_one(
+    slots: int, size: int, ahead: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    filled = torch.randint(0, 2, (slots,), generator=generator).tolist()
+    canvas = blank(slots).accept({i: Accepted(4, 0.0) for i in range(slots) if filled[i]})
+    if canvas.settled:
+        return
+    block, wider = current_block(canvas, size), current_block(canvas, size, ahead)
+    left = sum(index in block for index in canvas.masked_slots)
+
+    assert wider.start == block.start
+    assert wider.stop == (min(block.start + 2 * size, slots) if left <= ahead else block.stop)
+
+
 def test_the_last_step_that_is_allowed_accepts_whatever_is_left() -> None:
     model = Rigged(lambda canvas, index: {4: -7.0})
 
@@ -173,6 +208,37 @@ def test_a_hole_that_is_too_short_grows_and_everything_is_computed_anew() -> Non
     *_, last = unmask(model, blank(2), rules(length=ExpandDelete(EXPAND, DELETE)))
 
     assert tokens(last.canvas) == [5, 5, 5, 5]
+    assert [refresh for _, refresh, _ in model.asked] == [True, True]
+
+
+def test_what_stands_behind_a_hole_is_kept_until_the_hole_has_changed_by_half() -> None:
+    def script(canvas: HoleCanvas, index: int) -> dict[int, float]:
+        return {EXPAND if index == 0 and len(canvas.slots) < 14 else 5: 9.0 - index}
+
+    model = Rigged(script)
+    length = ExpandDelete(EXPAND, DELETE, start=8)
+    *_, last = unmask(model, blank(8), rules(length=length, threshold=1.0))
+
+    assert len(last.canvas.slots) == 14
+    asked = [(block.stop, refresh) for block, refresh, _ in model.asked[:7]]
+    assert asked == [
+        (8, True),
+        (9, False),
+        (10, False),
+        (11, False),
+        (12, False),
+        (13, True),
+        (14, False),
+    ]
+
+
+def test_a_new_block_and_slots_changed_elsewhere_are_computed_anew() -> None:
+    # The end in the first block fills what is behind it, too.
+    model = Rigged(lambda canvas, index: {DELETE: 9.0} if index == 1 else {5: -7.0})
+    ends = EndOfMiddle(DELETE)
+
+    list(unmask(model, blank(4), rules(length=ends, block=3)))
+
     assert [refresh for _, refresh, _ in model.asked] == [True, True]
 
 

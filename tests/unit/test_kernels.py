@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midfill.kernels.adapted_linear import LowRank, adapted_linear
-from midfill.kernels.canvas_attention import attention_bias, canvas_attention, causal_attention
+from midfill.kernels.canvas_attention import (
+    attention_bias,
+    canvas_attention,
+    causal_attention,
+    in_place_attention,
+)
+from midfill.kernels.gated_linear import gated_linear
+from midfill.kernels.norm_linear import norm_linear
 from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary import RotaryTable, rotate
 
@@ -65,6 +72,60 @@ def test_causal_attention_is_canvas_attention_over_a_causal_canvas(
     torch.testing.assert_close(
         causal_attention(queries, keys, values), canvas_attention(queries, keys, values, bias)
     )
+
+
+@given(
+    slots=st.integers(1, 5),
+    context=st.integers(0, 6),
+    suffix=st.integers(0, 6),
+    room=st.none() | st.integers(0, 5),
+    masked=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_in_place_attention_sees_context_and_suffix_and_no_room_behind_them(
+    slots: int, context: int, suffix: int, room: int | None, masked: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    count = context + slots + suffix
+    visible = torch.rand(slots, slots) < 0.5
+    visible |= torch.eye(slots, dtype=torch.bool)
+    queries = torch.randn(slots, 4, 8)
+    keys, values = torch.randn(2, 2, count + (room or 0), 8).unbind(0)
+    used = None if room is None else torch.tensor([count])
+    attended = in_place_attention(
+        queries, keys, values, visible if masked else None, context, used
+    ).view(slots, 4, 8)
+    for slot in range(slots):
+        seen = [
+            place
+            for place in range(count)
+            if not (masked and 0 <= place - context < slots) or visible[slot, place - context]
+        ]
+        for head in range(4):
+            k, v = keys[head // 2, seen], values[head // 2, seen]
+            weights = torch.softmax(k @ queries[slot, head] / math.sqrt(8), dim=0)
+            torch.testing.assert_close(attended[slot, head], weights @ v, atol=1e-5, rtol=1e-4)
+
+
+@given(rows=st.integers(1, 5), known=st.integers(0, 5), seed=st.integers(0, 99))
+def test_layers_behind_a_norm_are_norm_and_products_one_after_the_other(
+    rows: int, known: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    known = min(known, rows)
+    x, norm, epsilon = 9 * torch.randn(rows, 8), torch.rand(8), 1e-5
+    weight, bias = torch.randn(6, 8), torch.randn(6)
+    adapter = LowRank(torch.randn(8, 2), torch.randn(2, 6))
+    scale = (x.square().mean(-1, keepdim=True) + epsilon).rsqrt()
+    normed = x * scale * norm
+    products = normed @ weight.T
+    products[known:] += normed[known:] @ adapter.a @ adapter.b
+    gate, up = products[:, :3], products[:, 3:]
+
+    found = norm_linear(x, norm, epsilon, weight, bias, adapter, known)
+    torch.testing.assert_close(found, products + bias, atol=1e-5, rtol=1e-4)
+    found = gated_linear(x, norm, epsilon, weight, adapter, known)
+    torch.testing.assert_close(found, gate / (1 + (-gate).exp()) * up, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

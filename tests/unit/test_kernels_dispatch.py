@@ -125,6 +125,12 @@ def test_triton_takes_only_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not uses_triton("adapted_linear", x, learning)
     with torch.no_grad():
         assert uses_triton("adapted_linear", x, learning)
+    assert uses_triton("norm_linear", half, half, beside=(x,))
+    assert not uses_triton("norm_linear", half, half, beside=(learning,))
+    assert not uses_triton("norm_linear", half, half, beside=(x.to("meta"),))
+    assert uses_triton("gated_linear", x, rows=64)
+    assert not uses_triton("gated_linear", x, rows=65)
+    assert uses_triton("unmask", x, rows=10_000)
 
 
 def test_operations_work_without_triton_and_do_not_load_it() -> None:
@@ -135,12 +141,16 @@ import torch
 from midfill.kernels.adapted_linear import adapted_linear
 from midfill.kernels.canvas_attention import in_place_attention
 from midfill.kernels.dispatch import kernels_used
+from midfill.kernels.gated_linear import gated_linear
+from midfill.kernels.norm_linear import norm_linear
 from midfill.kernels.rotary_shift import rotary_frequencies, rotary_shift, shift_angles
 from midfill.kernels.unmask import unmask
 
 x, keys = torch.randn(3, 8), torch.randn(2, 7, 8)
 unmask(adapted_linear(x, torch.randn(9, 8), None, None, 1))
 in_place_attention(torch.randn(3, 4, 8), keys, keys, torch.ones(3, 3, dtype=torch.bool), 2)
+norm_linear(x, torch.ones(8), 1e-6, torch.randn(9, 8), None, None, 1)
+gated_linear(x, torch.ones(8), 1e-6, torch.randn(10, 8), None, 1)
 rotary_shift(keys, shift_angles(3, rotary_frequencies(8, 1e4), keys.device))
 assert sys.modules["triton"] is None
 assert not any(name.startswith("triton.") for name in sys.modules)

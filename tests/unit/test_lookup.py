@@ -43,6 +43,14 @@ def test_what_is_appended_is_found_from_then_on() -> None:
     assert lookup.continuation((), 3) == (4, 1, 2)
 
 
+def test_a_shorter_match_will_do_where_it_is_known_how_what_follows_begins() -> None:
+    lookup = Lookup([1, 2, 40, 41, 9, 1, 2, 50, 51, 8, 1, 2])
+    assert lookup.continuation((), 2) == ()
+    assert lookup.continuation((), 2, lambda tokens: tokens[0] == 40) == (40, 41)
+    assert lookup.continuation((), 2, lambda tokens: tokens[0] == 50) == (50, 51)
+    assert lookup.continuation((), 2, lambda tokens: tokens[0] == 60) == ()
+
+
 @given(TOKENS, st.lists(st.integers(0, 3), max_size=4), st.integers(0, 6))
 def test_what_is_found_stands_behind_a_copy_of_the_end(
     tokens: list[int], supposed: list[int], most: int

@@ -45,12 +45,16 @@ from midfill.inference.training.middle_end.tables import token_tables
 from midfill.inference.training.middle_end.written import written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
     from midfill.inference.canvas import Canvas
     from midfill.inference.context_cache import ContextCache
     from midfill.inference.models.interface import CanvasPredictions
     from midfill.inference.tokenizer import Tokenizer
+    from midfill.kernels.unmask import Unmasked
 
 FUNCTION = """def area{n}(width, height):
     if width < {n}:
@@ -226,8 +230,18 @@ def test_bars_that_nothing_reaches_leave_the_rules_as_they_are(tokenizer: Tokeni
         assert sure.outcome(never) is sure.outcome(RULES_ALONE)
 
 
+class Undecided:
+    """A head with no opinion on tokens."""
+
+    def logits(self, states: Tensor) -> Tensor:
+        return torch.zeros(len(states), 151_936)
+
+    def unmask(self, states: Tensor, permitted: Sequence[Tensor]) -> Unmasked:
+        raise NotImplementedError
+
+
 class CountingModel:
-    """Random states, no opinion on tokens, and a count of the passes."""
+    """Random states, and a count of the passes."""
 
     passes = 0
 
@@ -239,7 +253,7 @@ class CountingModel:
 
         self.passes += 1
         read = canvas.layout.known - canvas.layout.first_read
-        return CanvasPredictions(torch.zeros(read, 151_936), torch.randn(read, 8), torch.empty(0))
+        return CanvasPredictions(torch.randn(read, 8), torch.empty(0), Undecided())
 
 
 def test_reading_goes_on_where_it_was_and_refuses_other_holes(

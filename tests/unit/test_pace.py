@@ -37,7 +37,8 @@ def test_guesses_behind_a_wrong_one_say_nothing() -> None:
     untouched, pace = Pace(costs, EXPECTED), Pace(costs, EXPECTED)
     pace.note([Verified(3, 0), Verified(3, 3)])
     untouched.note([Verified(1, 0), Verified(3, 3)])
-    assert vars(pace) == vars(untouched)
+    pairs = zip(vars(pace).values(), vars(untouched).values(), strict=True)
+    assert all(one == other for one, other in pairs)
 
 
 def test_more_is_looked_up_where_slots_are_cheap_and_what_is_found_is_right() -> None:
@@ -49,6 +50,25 @@ def test_more_is_looked_up_where_slots_are_cheap_and_what_is_found_is_right() ->
     assert costly.found_tokens() > before
     costly.note_found([Verified(4, 0)] * 300)
     assert costly.found_tokens() == 0
+
+
+def test_what_a_first_step_looks_up_is_judged_by_itself() -> None:
+    pace = Pace({1: 1.0, 2: 1.5, 3: 2.0}, EXPECTED)
+    behind, first = pace.found_tokens(), pace.started_tokens()
+    assert first > 0
+    pace.note_started([Verified(4, 0)] * 300)
+    assert pace.started_tokens() == 0
+    assert pace.found_tokens() == behind
+
+
+def test_beliefs_are_trusted_unless_they_fail_or_guesses_cost_nothing() -> None:
+    pace = Pace({1: 1.0, 2: 1.5, 3: 2.0}, EXPECTED)
+    assert pace.trusts_beliefs()
+    pace.note_belief([Verified(5, 0)] * 300)
+    assert not pace.trusts_beliefs()
+    pace.note_belief([Verified(5, 5)] * 500)
+    assert pace.trusts_beliefs()
+    assert not Pace({1: 1.0, 2: 1.0, 3: 1.0}, EXPECTED).trusts_beliefs()
 
 
 def test_without_two_costs_to_compare_nothing_is_looked_up() -> None:

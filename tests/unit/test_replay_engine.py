@@ -8,9 +8,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
-from replay.instant_engine import MODEL
-from replay.overhead import ENGINE
 
+from midfill.inference.measuring.language_server.instant_engine import MODEL
+from midfill.inference.measuring.language_server.session import ENGINE
 from midfill.inference.transport import engine_address
 from midfill.inference.version import version
 from midfill.inference.wire import Final, InfillRequest

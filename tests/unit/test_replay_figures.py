@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
-from replay.document import Document
 from replay.figures import Spread, figures, spread
-from replay.overhead import (
-    ASKED,
-    EDIT_ALONE,
-    THROUGH_KEY,
-    Sample,
-    summed_up,
-    verdicts,
-)
-from replay.places import NoPlace, ends_of_statements, long_file
+from replay.overhead import summed_up, verdicts
+from replay.places import long_file
 from replay.report import overhead_tables, replay_tables
 from replay.tally import Fate, Request, Tally
 from rich.console import Console
 
+from midfill.inference.measuring.language_server.document import Document
+from midfill.inference.measuring.language_server.places import NoPlace, ends_of_statements
+from midfill.inference.measuring.language_server.rounds import (
+    ASKED,
+    EDIT_ALONE,
+    THROUGH_KEY,
+    Sample,
+)
 from midfill.lsp.acceptance.counted import Counted, Event
 from midfill.lsp.acceptance.offer import Circumstances, Latency, Source, Trigger
 from midfill.lsp.acceptance.outcome import Ending, Outcome

@@ -26,6 +26,7 @@ from midfill.inference.samplers.margin import TopMargin
 from midfill.inference.samplers.measures import confidences, entropies, margins, on_offer
 from midfill.inference.samplers.sampler import SlotPredictions
 from midfill.inference.samplers.semi_autoregressive import Blockwise
+from midfill.kernels.unmask import Unmasked, unmask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,11 @@ def steps(draw: st.DrawFn) -> SlotPredictions:
 
 def step_of(*probabilities: list[float], free: list[bool] | None = None) -> SlotPredictions:
     """A step with these distributions, in which the most probable tokens are chosen."""
-    logits = torch.tensor(probabilities).log()
+    return of(torch.tensor(probabilities).log(), free)
+
+
+def of(logits: Tensor, free: list[bool] | None = None) -> SlotPredictions:
+    """A step with these logits, in which the most probable tokens are chosen."""
     return SlotPredictions(
         held=torch.zeros(len(logits), dtype=torch.long),
         chosen=logits.argmax(-1),
@@ -133,8 +138,8 @@ def test_a_constant_added_to_a_slots_logits_changes_nothing(
     logits = (step.logits.float().clamp(max=100) * 2).round() / 2
     step = replace(step, logits=logits)
     moved = replace(step, logits=logits + shift)
-    measured = entropies(step.logits) + margins(step.logits) + confidences(logits, step.chosen)
-    again = entropies(moved.logits) + margins(moved.logits) + confidences(logits, step.chosen)
+    measured = entropies(step) + margins(step) + confidences(step)
+    again = entropies(moved) + margins(moved) + confidences(moved)
     assume(torch.equal(measured.nan_to_num(-1), again.nan_to_num(-1)))
     assert torch.equal(inner(step), inner(moved))
 
@@ -155,6 +160,36 @@ def test_confidence_takes_the_best_slot_if_none_is_above() -> None:
     assert ConfidenceThreshold(0.9)(taken).tolist() == [True, False, False]
 
 
+@given(step=steps())
+def test_measures_are_those_of_all_probabilities_written_out(step: SlotPredictions) -> None:
+    probabilities = step.logits.double().softmax(-1)
+    some = ~probabilities.isnan().any(-1)
+    rows = torch.arange(len(step.chosen))
+    first, second = torch.nn.functional.pad(probabilities, (0, 1)).topk(2).values.unbind(-1)
+    for measure, wanted in (
+        (confidences(step), probabilities[rows, step.chosen]),
+        (margins(step), first - second),
+        (entropies(step), torch.special.entr(probabilities).sum(-1)),
+    ):
+        torch.testing.assert_close(measure[some].double(), wanted[some], atol=2e-3, rtol=0)
+    likely = some & (probabilities[rows, step.chosen] > 0)
+    assert not (likely & step.free & ~on_offer(step)).any()
+
+
+def test_the_vocabulary_is_gone_through_once_for_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def watched(logits: Tensor) -> Unmasked:
+        seen.append(logits)
+        return unmask(logits)
+
+    monkeypatch.setattr("midfill.inference.samplers.sampler.unmask", watched)
+    for sampler in (ConfidenceThreshold(), TopMargin(), LowEntropy(), EntropyBound(), Best()):
+        Blockwise(sampler, 1)(step_of([0.5, 0.5], [0.9, 0.1]))
+        assert len(seen) == 1
+        seen.clear()
+
+
 def test_confidence_is_that_of_the_token_that_was_drawn() -> None:
     step = replace(step_of([0.9, 0.1], [0.6, 0.4]), chosen=torch.tensor([1, 0]))
     assert ConfidenceThreshold(0.95)(step).tolist() == [False, True]
@@ -172,7 +207,7 @@ def test_margin_prefers_a_slot_without_a_second_spelling() -> None:
 
 def test_low_entropy_takes_all_slots_at_or_below_the_threshold() -> None:
     step = step_of([0.5, 0.5, 0.0, 0.0], [0.25] * 4, [1.0, 0.0, 0.0, 0.0])
-    torch.testing.assert_close(entropies(step.logits), torch.tensor([log(2), log(4), 0.0]))
+    torch.testing.assert_close(entropies(step), torch.tensor([log(2), log(4), 0.0]))
     assert LowEntropy(0.1)(step).tolist() == [False, False, True]
     assert LowEntropy(0.7)(step).tolist() == [True, False, True]
     assert LowEntropy(1.4)(step).tolist() == [True, True, True]
@@ -222,9 +257,9 @@ def test_a_slot_whose_token_is_forbidden_is_not_accepted_even_as_the_last_one() 
 def test_entropy_ends_where_one_token_is_left_and_where_all_are_alike() -> None:
     logits = torch.zeros(2, 1000)
     logits[0, 1:] = FORBIDDEN
-    torch.testing.assert_close(entropies(logits), torch.tensor([0.0, log(1000)]))
-    assert margins(logits).tolist() == [1.0, 0.0]
-    assert margins(torch.zeros(2, 1)).tolist() == [1.0, 1.0]
+    torch.testing.assert_close(entropies(of(logits)), torch.tensor([0.0, log(1000)]))
+    assert margins(of(logits)).tolist() == [1.0, 0.0]
+    assert margins(of(torch.zeros(2, 1))).tolist() == [1.0, 1.0]
 
 
 @given(
@@ -245,17 +280,10 @@ def test_entropy_bound_accepts_what_transformers_accepts(
     logits[certain, 7] = 0.0
     theirs = EntropyBoundSampler(EntropyBoundSamplerConfig(bound), slots, 50, 8)
     theirs.accept_canvas(torch.zeros(1, slots), torch.ones(1, slots), logits[None], 1)
-    ours = EntropyBound(bound)(
-        SlotPredictions(
-            held=torch.zeros(slots, dtype=torch.long),
-            chosen=logits.argmax(-1),
-            logits=logits,
-            free=torch.ones(slots, dtype=torch.bool),
-        )
-    )
+    ours = EntropyBound(bound)(of(logits))
     accepted = theirs.accepted_token_mask[0]
     # Of equal entropies theirs takes any.
-    entropy = entropies(logits)
+    entropy = entropies(of(logits))
     assert entropy[ours].sort().values.tolist() == entropy[accepted].sort().values.tolist()
     if len(entropy.unique()) == len(entropy):
         assert ours.tolist() == accepted.tolist()
@@ -265,7 +293,7 @@ def test_entropy_bound_accepts_what_transformers_accepts(
 def test_entropy_is_to_the_bit_what_transformers_computes(seed: int, scale: float) -> None:
     logits = scale * torch.randn(7, 60, generator=torch.Generator().manual_seed(seed))
     theirs = torch.distributions.Categorical(logits=logits).entropy()
-    assert torch.equal(entropies(logits), theirs)
+    assert torch.equal(entropies(of(logits)), theirs)
 
 
 class RecordsOffers:

@@ -25,6 +25,8 @@ from midfill.lsp.progress_view import plain_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tiny_training import FinishedRun
+
     from midfill.inference.progress import Progress, ProgressListener
     from midfill.inference.tokenizer import Tokenizer
 
@@ -71,9 +73,13 @@ def changed(recipe: Recipe, **optimisation: object) -> Recipe:
 
 @pytest.mark.parametrize("name", [NAME, ADAPTER, HISTORY, CURVE])
 def test_a_full_disk_costs_no_file_that_was_whole(
-    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path,
+    tokenizer: Tokenizer,
+    finished_run: FinishedRun,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    started(tmp_path, tokenizer).finish()
+    finished_run.copy_to(tmp_path)
     before = (tmp_path / name).read_bytes()
     settle = whole_file._settle
 
@@ -176,8 +182,10 @@ def test_only_the_number_of_targets_may_change_on_the_way() -> None:
     )
 
 
-def test_a_run_does_not_go_on_with_other_code(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    started(tmp_path, tokenizer).finish()
+def test_a_run_does_not_go_on_with_other_code(
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
+) -> None:
+    finished_run.copy_to(tmp_path)
     corpus = tiny_corpus()
     longer = SourceText("package", "more.py", "python", "x = 1\n" * 200)
     with pytest.raises(CheckpointUnusable, match=r"has changed since: start again by --restart"):
@@ -185,19 +193,20 @@ def test_a_run_does_not_go_on_with_other_code(tmp_path: Path, tokenizer: Tokeniz
 
 
 def test_a_checkpoint_that_names_no_corpus_is_gone_on_with(
-    tmp_path: Path, tokenizer: Tokenizer
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
 ) -> None:
+    finished_run.copy_to(tmp_path)
     run = started(tmp_path, tokenizer)
-    run.finish()
     run.state.corpus = ""
     write_checkpoint(tmp_path, run.state)
     assert started(tmp_path, tokenizer).state.targets == run.state.targets
 
 
 def test_a_complete_run_trains_nothing_more_and_still_leaves_an_adapter(
-    tmp_path: Path, tokenizer: Tokenizer
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
 ) -> None:
-    first = started(tmp_path, tokenizer).finish()
+    finished_run.copy_to(tmp_path)
+    first = finished_run.outcome
     (tmp_path / ADAPTER).unlink()
     again = started(tmp_path, tokenizer).finish()
     assert (first.now, again.now) == (first.targets, 0)
@@ -206,9 +215,12 @@ def test_a_complete_run_trains_nothing_more_and_still_leaves_an_adapter(
 
 
 def test_a_loss_that_is_no_number_is_not_saved(
-    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tokenizer: Tokenizer,
+    finished_run: FinishedRun,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    started(tmp_path, tokenizer).finish()
+    finished_run.copy_to(tmp_path)
     before = (tmp_path / NAME).read_bytes()
     run = started(tmp_path, tokenizer, changed(RECIPE, targets=400))
     run._weights.fill_(float("nan"))

@@ -21,6 +21,8 @@ from midfill.inference.training.run import ADAPTER, CURVE, HISTORY, Outcome, Run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tiny_training import FinishedRun
+
     from midfill.inference.progress import Progress, ProgressListener
     from midfill.inference.tokenizer import Tokenizer
     from midfill.inference.training.recipe import Recipe
@@ -90,9 +92,9 @@ def test_a_run_leaves_a_checkpoint_an_adapter_a_history_and_a_curve(
 
 
 def test_the_same_seed_trains_the_same_adapter_and_another_one_another(
-    tmp_path: Path, tokenizer: Tokenizer
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
 ) -> None:
-    first = trained(tmp_path, tokenizer, name="a").state.parameters
+    first = finished_run.state.parameters
     again = trained(tmp_path, tokenizer, name="b").state.parameters
     other = trained(
         tmp_path, tokenizer, RECIPE.model_copy(update={"seed": 1}), name="c"
@@ -103,9 +105,9 @@ def test_the_same_seed_trains_the_same_adapter_and_another_one_another(
 
 @pytest.mark.parametrize("calls", [5, 40, 75])
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
-    tmp_path: Path, tokenizer: Tokenizer, calls: int
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun, calls: int
 ) -> None:
-    straight = trained(tmp_path, tokenizer, name="straight").state
+    straight = finished_run.state
     left = calls
 
     def stop_after_a_while(progress: Progress) -> None:
@@ -141,20 +143,27 @@ def test_training_learns_what_repeats(tmp_path: Path, tokenizer: Tokenizer) -> N
     assert run.state.history[-1]["loss"] < 0.8 * run.state.history[1]["loss"]
 
 
-def test_a_finished_run_can_be_made_longer(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    first = trained(tmp_path, tokenizer).state.targets
+def test_a_finished_run_can_be_made_longer(
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
+) -> None:
+    finished_run.copy_to(tmp_path / "run")
+    first = finished_run.state.targets
     assert trained(tmp_path, tokenizer, longer(RECIPE, 300)).state.targets >= 300 > first
 
 
-def test_a_checkpoint_of_another_shape_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    trained(tmp_path, tokenizer)
+def test_a_checkpoint_of_another_shape_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
+) -> None:
+    finished_run.copy_to(tmp_path / "run")
     shape = RECIPE.shape.model_copy(update={"rank": 8})
     with pytest.raises(CheckpointUnusable, match=r"another shape.*lora_A is 48×4 there and 48×8"):
         started(tmp_path, tokenizer, RECIPE.model_copy(update={"shape": shape}))
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    trained(tmp_path, tokenizer)
+def test_a_checkpoint_of_another_recipe_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, finished_run: FinishedRun
+) -> None:
+    finished_run.copy_to(tmp_path / "run")
     optimisation = RECIPE.optimisation.model_copy(update={"learning_rate": 1e-5})
     with pytest.raises(CheckpointUnusable, match="another recipe"):
         started(tmp_path, tokenizer, RECIPE.model_copy(update={"optimisation": optimisation}))
@@ -182,10 +191,12 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
 def test_a_full_disk_while_saving_leaves_the_last_checkpoint(
     tmp_path: Path,
     tokenizer: Tokenizer,
+    finished_run: FinishedRun,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
 ) -> None:
-    targets = trained(tmp_path, tokenizer).state.targets
+    finished_run.copy_to(tmp_path / "run")
+    targets = finished_run.state.targets
     real = checkpoint_module.save_file
 
     def fill_the_disk(tensors: object, path: Path, metadata: object) -> None:

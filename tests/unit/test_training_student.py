@@ -17,7 +17,6 @@ from midfill.inference.models.embedded.eager_network import EagerNetwork
 from midfill.inference.models.embedded.model import EmbeddedModel
 from midfill.inference.models.embedded.sampler_head import SamplerHead
 from midfill.inference.models.embedded.weights import Base, Weights
-from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.training.acceptance import acceptance
 from midfill.inference.training.rollout import Rollout, Teacher
 from midfill.inference.training.student import Student, initial_parameters
@@ -63,7 +62,6 @@ def test_the_teacher_goes_on_as_the_model_does(model: EmbeddedModel, rollout: Ro
             model,
             model.new_cache(64),
             context,
-            sampler=accept_agreement,
             choose=choose_greedily,
             healing=Healing(Vocabulary([])),
             masks=2,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from midfill.inference.uniform.bans import Bans
 from midfill.inference.uniform.canvas import UniformCanvas
-from midfill.inference.uniform.denoising import DenoisingRule, Step, denoise
+from midfill.inference.uniform.denoising import NOTHING, DenoisingRule, Step, denoise
 from midfill.inference.uniform.row_progress import RowProgress
 from midfill.inference.uniform.schedule import LinearTemperature
 from midfill.inference.uniform.stopping import StableAndConfident
@@ -224,3 +224,38 @@ def test_progress_tells_what_has_settled_from_what_still_changes() -> None:
         settled.append((progress.settled, progress.unsettled))
     assert settled == [([], 4), ([1, 2], 1), ([1, 2, 5, 4], 0)]
     assert (progress.best, progress.steps) == ([1, 2, 5, 4], 3)
+
+
+def started(model: Neighbourly, believed: list[int], seed: int = 0, **rule: object) -> list[Step]:
+    canvas, tokens = UniformCanvas.blank(len(believed), CPU), torch.tensor(believed)
+    wanted = DenoisingRule(**rule)  # type: ignore[arg-type]
+    return list(denoise(model, canvas, wanted, seeded(seed), None, tokens))
+
+
+def test_a_canvas_that_starts_from_what_the_model_would_write_is_done_in_one_step() -> None:
+    (step,) = started(Neighbourly(12.0), [1, 2, 3, 4, 5, 6])
+    assert step.done.tolist() == [True]
+    assert step.best[0].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_first_step_keeps_what_it_agrees_with_and_makes_noise_of_the_rest() -> None:
+    wrong = [1, 2, 3, 9, 10, 11]  # it has no reason to begin with 9 behind 3, but goes on behind it
+    first, *_, last = started(Neighbourly(6.0), wrong)
+    assert first.held[0, [0, 1, 2, 4, 5]].tolist() == [1, 2, 3, 10, 11]
+    assert int(first.held[0, 3]) != 9
+    assert not first.done.any()
+    assert last.best[0].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("believed", [[1, 2, 3, 9, 10, 11], [9] * 6, [1, 2, 3, 4, NOTHING, 6]])
+def test_whatever_it_starts_from_a_sure_model_writes_the_same(believed: list[int]) -> None:
+    *_, last = started(Neighbourly(12.0), believed)
+    assert last.best[0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert last.number > 1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_to_believe_nothing_is_to_start_from_noise(seed: int) -> None:
+    plain = steps_of(Neighbourly(3.0), UniformCanvas.blank(6, CPU), seed, steps=6)
+    nothing = started(Neighbourly(3.0), [NOTHING] * 6, seed, steps=6)
+    assert [step.held.tolist() for step in nothing] == [step.held.tolist() for step in plain]

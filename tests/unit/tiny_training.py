@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.models.embedded.adapter import FORMAT, AdapterFile
 from midfill.inference.models.embedded.architecture import Architecture
+from midfill.inference.models.embedded.eager_network import EagerNetwork
 from midfill.inference.models.embedded.gguf_layout import fused_layout
-from midfill.inference.models.embedded.weights import Base, assemble_base
+from midfill.inference.models.embedded.model import EmbeddedModel
+from midfill.inference.models.embedded.weights import Base, Weights, assemble_base
 from midfill.inference.training.corpus.source_text import Corpus, SourceText
 from midfill.inference.training.recipe import (
     Data,
@@ -19,9 +24,14 @@ from midfill.inference.training.recipe import (
     Shape,
     WindowSizes,
 )
+from midfill.inference.training.student import initial_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from midfill.inference.training.checkpoint import RunState
+    from midfill.inference.training.run import Outcome
 
 ARCHITECTURE = Architecture(
     layers=3, width=32, query_heads=4, key_heads=2, head_size=8, feed_forward=48, positions=512
@@ -53,9 +63,44 @@ def tiny_base() -> Base:
     )
 
 
+def tiny_model(masks: int) -> EmbeddedModel:
+    """`tiny_base` behind the real network in float32, with an adapter made of chance."""
+    shape = SHAPE.model_copy(update={"masks": masks})
+    drawing = torch.Generator().manual_seed(3)
+    parameters = {
+        name: 0.3 * torch.randn(tensor.shape, generator=drawing)
+        for name, tensor in initial_parameters(shape, ARCHITECTURE, 0).items()
+    }
+    file = AdapterFile(
+        {**parameters, "guess_tokens": torch.arange(100, 100 + shape.guessable).int()},
+        {"format": FORMAT, "entry_layer": str(shape.entry_layer)},
+    )
+    weights = Weights.assemble(tiny_base(), file, ARCHITECTURE)
+    return EmbeddedModel(EagerNetwork(weights, ARCHITECTURE), weights.adapter, ARCHITECTURE)
+
+
 def tiny_corpus() -> Corpus:
     def file(number: int) -> SourceText:
         lines = [f"def function_{number}_{i}(x):\n    return x + {i}\n\n" for i in range(40)]
         return SourceText("package", f"m{number}.py", "python", "".join(lines))
 
     return Corpus(tuple(file(i) for i in range(4)), (file(9),))
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run of `RECIPE` on `tiny_corpus` that was finished once, for all tests that go on from one.
+
+    Attributes:
+        folder: what it left there; not to be changed.
+        state: what it ended with.
+        outcome: what it said.
+    """
+
+    folder: Path
+    state: RunState
+    outcome: Outcome
+
+    def copy_to(self, folder: Path) -> None:
+        """Put a copy of all its files into a folder."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)

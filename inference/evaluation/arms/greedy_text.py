@@ -9,7 +9,6 @@ from midfill.inference.choosing import choose_greedily
 from midfill.inference.denoising import denoise
 from midfill.inference.evaluation.problems import Filled
 from midfill.inference.healing import Healing
-from midfill.inference.samplers.agreement import accept_agreement
 from midfill.inference.wire import Stop
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ class GreedyText:
                 loaded.model,
                 cache,
                 prompt[len(cache) :],
-                sampler=accept_agreement,
                 choose=choose_greedily,
                 healing=Healing(loaded.vocabulary, owed),
                 masks=loaded.masks,

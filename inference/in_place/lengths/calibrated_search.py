@@ -57,6 +57,11 @@ class CalibratedSearch:
             search.climb(range(start - 1, least - 1, -1), self.patience)
         return search.best
 
+    def begin_with(
+        self, believed: Sequence[int], least: int, most: int
+    ) -> Sequence[int | None] | None:
+        return believed if least <= len(believed) <= min(most, self.longest) else None
+
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         return self.control_tokens
 

@@ -41,6 +41,21 @@ class LengthControl(Protocol):
         """
         ...
 
+    def begin_with(
+        self, believed: Sequence[int], least: int, most: int
+    ) -> Sequence[int | None] | None:
+        """What the slots begin with where a middle is believed, instead of `begin`.
+
+        Args:
+            believed: its tokens, at least one.
+            least, most: as `begin`'s.
+
+        Returns:
+            A token for each slot; None where it is masked. None instead of all of them where the
+            middle does not fit.
+        """
+        ...
+
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         """Control tokens that no slot may take in this step."""
         ...

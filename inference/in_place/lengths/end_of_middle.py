@@ -43,6 +43,12 @@ class EndOfMiddle:
     def begin(self, score: LengthScore, least: int, most: int) -> int:
         return most if self.slots is None else clamped(self.slots, least, most)
 
+    def begin_with(
+        self, believed: Sequence[int], least: int, most: int
+    ) -> Sequence[int | None] | None:
+        spent = self.begin(lambda _: (), least, most) - len(believed)
+        return [*believed, *[self.end] * spent] if spent >= 0 else None
+
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         return self.unwanted
 

@@ -61,6 +61,12 @@ class ExpandDelete:
         self._budget = most
         return clamped(self.start, least, most)
 
+    def begin_with(
+        self, believed: Sequence[int], least: int, most: int
+    ) -> Sequence[int | None] | None:
+        self._budget = most
+        return believed if least <= len(believed) <= most else None
+
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         full = len(canvas.slots) >= most or self._budget == 0
         return self.unwanted | ({self.expand} if full else frozenset())

@@ -33,6 +33,13 @@ class FixedLength:
     def begin(self, score: LengthScore, least: int, most: int) -> int:
         return most if self.slots is None else clamped(self.slots, least, most)
 
+    def begin_with(
+        self, believed: Sequence[int], least: int, most: int
+    ) -> Sequence[int | None] | None:
+        slots = self.begin(lambda _: (), least, most)
+        masked = slots - len(believed)
+        return [*believed, *[None] * masked] if masked >= 0 else None
+
     def forbidden(self, canvas: HoleCanvas, most: int) -> Collection[int]:
         return self.control_tokens
 

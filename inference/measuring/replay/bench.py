@@ -12,11 +12,14 @@ import torch
 from midfill.inference.busy_watch import BusyWatch
 from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.engine import Engine
+from midfill.inference.errors import MidfillError
 from midfill.inference.fillers.embedded import EmbeddedFiller
 from midfill.inference.measuring.machine import this_machine
 from midfill.inference.measuring.replay.endpoint import Endpoint, EndpointName
 from midfill.inference.measuring.replay.engine_writer import EngineWriter
-from midfill.inference.measuring.replay.growth import measure_growth
+from midfill.inference.measuring.replay.growth import growth_points, measure_growth
+from midfill.inference.measuring.replay.growth_server import measure_server_growth
+from midfill.inference.measuring.replay.growth_verdicts import growth_verdicts
 from midfill.inference.measuring.replay.llama_cpp import load_llama_cpp
 from midfill.inference.measuring.replay.peers import GgufModel, SameWeights, find_peers
 from midfill.inference.measuring.replay.prompts import own_tokens, sides
@@ -38,9 +41,9 @@ from midfill.inference.progress import nobody_listens
 from midfill.kernels.native.library import native_library, usable_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from midfill.inference.measuring.replay.growth import GrowthPoint
+    from midfill.inference.measuring.replay.growth import GrowthSample
     from midfill.inference.measuring.replay.peers import Peer
     from midfill.inference.measuring.replay.writer import Writer
     from midfill.inference.progress import ProgressListener
@@ -100,11 +103,21 @@ def bench_replay(plan: Plan, listener: ProgressListener = nobody_listens) -> Rep
             opened.open_peer(peer, engine, plan.quantisations)
         busy = BusyWatch.start()
         found = replay(opened.writers, lines, plan.typing, listener)
-        growth = _growth(opened.writers[0], files, plan, found, listener)
+        grown: list[GrowthSample] = []
+        if plan.growth:
+            measured = measure_growth(opened.writers[0], files, plan.seed, listener)
+            _collect(measured, grown, found)
+        others_busy = busy.others()
+        server_failure = ""
+        if plan.growth:  # in processes of its own, which are not ours
+            try:
+                _collect(measure_server_growth(files, listener), grown, found)
+            except MidfillError as error:  # nothing else is lost by it
+                server_failure = str(error)
         return ReplayReport(
             model=engine.model,
             machine=machine,
-            others_busy=busy.others(),
+            others_busy=others_busy,
             lines=tuple(line.name for line in lines),
             typing=plan.typing,
             seed=plan.seed,
@@ -112,7 +125,9 @@ def bench_replay(plan: Plan, listener: ProgressListener = nobody_listens) -> Rep
             writers=writer_figures(opened.writers, found, opened.loads),
             comparisons=(compared := comparisons(opened.writers, found)),
             vs_llamacpp=vs_llama_cpp(compared, opened.quantisations or opened.unhealed),
-            growth=tuple(growth),
+            growth=growth_points(grown),
+            growth_verdicts=growth_verdicts(grown),
+            server_failure=server_failure,
             samples=samples(found),
         )
     finally:
@@ -120,21 +135,15 @@ def bench_replay(plan: Plan, listener: ProgressListener = nobody_listens) -> Rep
             writer.close()
 
 
-def _growth(
-    writer: Writer,
-    files: tuple[SourceFile, ...],
-    plan: Plan,
-    found: Replay,
-    listener: ProgressListener,
-) -> list[GrowthPoint]:
-    points: list[GrowthPoint] = []
-    if plan.growth and not found.interrupted:
-        try:
-            for point in measure_growth(writer, files, plan.seed, listener):
-                points.append(point)  # one by one: they are kept if it is broken off
-        except KeyboardInterrupt:
-            found.interrupted = True
-    return points
+def _collect(measured: Iterable[GrowthSample], grown: list[GrowthSample], found: Replay) -> None:
+    """One by one, so that they are kept if it is broken off."""
+    if found.interrupted:
+        return
+    try:
+        for sample in measured:
+            grown.append(sample)
+    except KeyboardInterrupt:
+        found.interrupted = True
 
 
 class _Opened:

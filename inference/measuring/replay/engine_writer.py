@@ -54,6 +54,7 @@ class EngineWriter:
             final.steps,
             {**told, "around": max(0.0, 1e3 * seconds - ms.encode - ms.denoise - ms.load)},
             final.cache.new_tokens,
+            final.step_tokens,
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -22,20 +23,26 @@ from midfill.inference.progress import Progress
 from midfill.inference.wire import Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from midfill.inference.measuring.replay.writer import Writer, Written
     from midfill.inference.progress import ProgressListener
 
-FILE_LINES = (100, 500, 2_000, 8_000, 20_000)
+FILE_LINES = (100, 200, 1_000, 2_000, 10_000, 20_000)
+"""Most of them have one ten times as large."""
+
 HOLE_TOKENS = (1, 4, 16, 64, 256)
 DOCUMENTS = (1, 3, 10, 30, 100)
 
-LINES_EACH = 3
-"""Lines typed for each point, one behind the other in the document's middle."""
+LINES_EACH = 4
+"""Lines typed at each size; at all sizes the same."""
 
 WARM_EACH = 3
 """Warm requests of each line."""
+
+TYPED_DOCUMENT = 1_000
+SHORT_DOCUMENT = 40
+"""Lines of the document that is typed in, and of those that are only open."""
 
 OUTERMOST = re.compile(r"^(?=[A-Za-z@])", re.MULTILINE)
 
@@ -45,9 +52,32 @@ class Series(StrEnum):
 
     FILE_LINES = "lines of the file, warm"
     FILE_LINES_COLD = "lines of the file, cold"
+    FILE_LINES_SERVER = "lines of the file, the language server's own share"
     HOLE_TOKENS = "tokens written"
     DOCUMENTS = "open documents, typing in one of them"
     DOCUMENTS_BACK = "open documents, back in the first of them"
+    DOCUMENTS_SERVER = "open documents, the language server's own share"
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthSample:
+    """One measurement.
+
+    Attributes:
+        series: what grows.
+        size: how large it is; of holes, the tokens allowed.
+        line: number of the line or text that it was taken at, the same for all sizes.
+        request: number of the request at that line; with ``line`` it pairs samples of two sizes.
+        ms: of a suggestion, the window around the cursor cut out of the document included.
+        tokens: written; None where nothing is.
+    """
+
+    series: Series
+    size: int
+    line: int
+    request: int
+    ms: float
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +86,7 @@ class GrowthPoint:
     Attributes:
         series: what grows.
         size: how large it is; of holes, the tokens allowed.
-        ms: of a suggestion, the window around the cursor cut out of the document included.
+        ms: as in `GrowthSample`.
         tokens: written.
     """
 
@@ -64,6 +94,20 @@ class GrowthPoint:
     size: int
     ms: Distribution
     tokens: Distribution | None
+
+
+def growth_points(samples: Iterable[GrowthSample]) -> tuple[GrowthPoint, ...]:
+    """The samples of each series and size together, sizes rising."""
+    found: dict[tuple[Series, int], list[GrowthSample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.series, sample.size].append(sample)
+    points = []
+    for (series, size), ones in sorted(found.items(), key=lambda item: item[0][1]):
+        ms = distribution([one.ms for one in ones])
+        assert ms is not None
+        tokens = [one.tokens for one in ones if one.tokens is not None]
+        points.append(GrowthPoint(series, size, ms, distribution(tokens)))
+    return tuple(sorted(points, key=lambda point: [*Series].index(point.series)))
 
 
 def measure_growth(
@@ -75,64 +119,89 @@ def measure_growth(
     file_lines: Sequence[int] = FILE_LINES,
     hole_tokens: Sequence[int] = HOLE_TOKENS,
     documents: Sequence[int] = DOCUMENTS,
-) -> Iterator[GrowthPoint]:
-    """Measure point by point, so that whoever breaks it off has the points until then.
+) -> Iterator[GrowthSample]:
+    """Measure one by one, so that whoever breaks it off has the samples until then.
+
+    Sizes of files and of holes take turns at each line, so that noise hits all alike.
 
     Args:
         writer: is measured.
         files: what documents are made of.
         seed: which lines are typed.
         listener: told how far it is.
-        file_lines, hole_tokens, documents: the sizes.
+        file_lines, hole_tokens, documents: the sizes, rising.
     """
-    total = len(file_lines) + len(hole_tokens) + len(documents)
+    total = LINES_EACH * len(file_lines) + len(hole_tokens) + len(documents)
     done = 0
 
-    def tell(what: str) -> None:
+    def tell(what: str, steps: int = 1) -> None:
         nonlocal done
-        listener(Progress("measuring growth", done / total, what))
-        done += 1
+        listener(Progress("measuring growth", min(1.0, done / total), what))
+        done += steps
 
-    for size in file_lines:
-        tell(f"a file of {size} lines")
-        yield from _file(writer, long_file(files, size), size)
-    for size in hole_tokens:
-        tell(f"{size} tokens")
-        yield from _holes(writer, files, seed, size)
-    for size in documents:
-        tell(f"{size} open documents")
-        yield from _documents(writer, files, seed, size)
+    for number, chosen in enumerate(choose_lines(files, LINES_EACH, seed) if file_lines else ()):
+        for size in file_lines:
+            tell(f"a file of {size} lines")
+            yield from _file(writer, in_a_file_of(files, chosen, size), size, number)
+    if hole_tokens:
+        tell("long holes", len(hole_tokens))
+        yield from _holes(writer, files, seed, hole_tokens)
+    if documents:
+        yield from _documents(writer, files, seed, documents, tell)
 
 
 def long_file(files: Sequence[SourceFile], lines: int) -> SourceFile:
     """So many lines of the files' text, which is repeated where it is not enough."""
-    material = [line for file in files for line in file.text.splitlines()]
-    repeated = material * -(-lines // len(material))
-    return SourceFile(f"{lines} lines", "\n".join(repeated[:lines]), files[0].language)
+    return SourceFile(f"{lines} lines", _cut(_material(files), 0, lines), files[0].language)
 
 
-def _file(writer: Writer, file: SourceFile, size: int) -> Iterator[GrowthPoint]:
-    cold, warm = [], []
-    for line in _in_the_middle(worth_typing(file)):
-        writer.new_document()
-        first, *others = _typed(writer, line)
-        cold.append(first)
-        warm += others
-    yield from _point(Series.FILE_LINES_COLD, size, cold)
-    yield from _point(Series.FILE_LINES, size, warm)
+def in_a_file_of(files: Sequence[SourceFile], line: TypedLine, size: int) -> TypedLine:
+    """The same line in the middle of a file of so many lines.
+
+    What stands around it is the same whatever the size, as far as there is room.
+    """
+    material, at = _material(files), 0
+    for file in files:
+        if file is line.file:
+            break
+        at += file.text.count("\n") + 1
+    at += line.number - 1
+    above = size // 2
+    text = _cut(material, at - above, size)
+    indent = line.start - (line.file.text.rfind("\n", 0, line.start) + 1)
+    start = len(_cut(material, at - above, above)) + (1 if above else 0) + indent
+    file = SourceFile(f"{size} lines", text, line.file.language)
+    return TypedLine(file, above + 1, start, start + line.end - line.start)
+
+
+def _material(files: Sequence[SourceFile]) -> list[str]:
+    return [line for file in files for line in file.text.split("\n")]
+
+
+def _cut(material: Sequence[str], start: int, lines: int) -> str:
+    """Lines from anywhere; the first follow behind the last."""
+    return "\n".join(material[(start + number) % len(material)] for number in range(lines))
+
+
+def _file(writer: Writer, line: TypedLine, size: int, number: int) -> Iterator[GrowthSample]:
+    writer.new_document()
+    for request, written in enumerate(_typed(writer, line)):
+        series = Series.FILE_LINES if request else Series.FILE_LINES_COLD
+        yield _sample(series, size, number, request, written)
 
 
 def _holes(
-    writer: Writer, files: Sequence[SourceFile], seed: int, size: int
-) -> Iterator[GrowthPoint]:
+    writer: Writer, files: Sequence[SourceFile], seed: int, sizes: Sequence[int]
+) -> Iterator[GrowthSample]:
     """Nothing stands behind these holes, and no scope ends them, so that the limit does."""
-    written = []
-    for text, language in _beginnings(files, seed):
+    for number, (text, language) in enumerate(_beginnings(files, seed)):
         writer.new_document()
         ask = partial(request_at, text, len(text), language=language)
-        writer.write(ask(tokens=1))  # from here on the prompt is known
-        written.append(writer.write(ask(extent=Extent.LINES, tokens=size)))
-    yield from _point(Series.HOLE_TOKENS, size, written)
+        for size in sizes:
+            # from here on the prompt is known, and a single token is all that may be believed
+            writer.write(ask(extent=Extent.LINES, tokens=1))
+            written = writer.write(ask(extent=Extent.LINES, tokens=size))
+            yield _sample(Series.HOLE_TOKENS, size, number, 0, written)
 
 
 def _beginnings(files: Sequence[SourceFile], seed: int) -> list[tuple[str, str]]:
@@ -142,21 +211,34 @@ def _beginnings(files: Sequence[SourceFile], seed: int) -> list[tuple[str, str]]
         outermost = [match.start() for match in OUTERMOST.finditer(file.text)]
         # in the last part, so that there is something to go by
         found += [(file.text[:at], file.language) for at in outermost[2 * len(outermost) // 3 :]]
-    return random.Random(seed).sample(found, min(2 * LINES_EACH, len(found)))
+    return random.Random(seed).sample(found, min(LINES_EACH, len(found)))
 
 
 def _documents(
-    writer: Writer, files: Sequence[SourceFile], seed: int, size: int
-) -> Iterator[GrowthPoint]:
-    lines = choose_lines(files, size, seed)
-    opened = [lines[number % len(lines)] for number in range(size)]
+    writer: Writer,
+    files: Sequence[SourceFile],
+    seed: int,
+    sizes: Sequence[int],
+    tell: Callable[[str], None],
+) -> Iterator[GrowthSample]:
+    """One document is typed in; the others were each asked about once, and are short."""
+    typed = _in_the_middle(worth_typing(long_file(files, TYPED_DOCUMENT)))
+    chosen = choose_lines(files, max(sizes), seed)
+    others: list[TypedLine] = []
     writer.new_document()
-    for number, line in enumerate(opened):
-        writer.write(_titled(line, number).request(0))
-    last = _titled(opened[-1], size - 1)
-    yield from _point(Series.DOCUMENTS, size, _typed(writer, last)[1:])
-    back = _titled(opened[0], 0)
-    yield from _point(Series.DOCUMENTS_BACK, size, [_write(writer, back, 1)])
+    for size in sizes:
+        tell(f"{size} open documents")
+        while len(others) < size - 1:
+            line = in_a_file_of(files, chosen[len(others) % len(chosen)], SHORT_DOCUMENT)
+            others.append(_titled(line, len(others) + 1))
+            writer.write(others[-1].request(0))
+        for number, line in enumerate(typed):
+            for request, written in enumerate(_typed(writer, line)):
+                if request:
+                    yield _sample(Series.DOCUMENTS, size, number, request, written)
+        for number, line in enumerate(others[:LINES_EACH]):
+            written = _write(writer, line, 1)
+            yield _sample(Series.DOCUMENTS_BACK, size, number, 0, written)
 
 
 def _titled(line: TypedLine, number: int) -> TypedLine:
@@ -171,9 +253,10 @@ def _in_the_middle(lines: Sequence[TypedLine]) -> Sequence[TypedLine]:
     return lines[start : start + LINES_EACH]
 
 
-def _typed(writer: Writer, line: TypedLine) -> list[Written]:
+def _typed(writer: Writer, line: TypedLine) -> Iterator[Written]:
     """A request before anything is typed, and warm ones."""
-    return [_write(writer, line, typed) for typed in line.strokes(4, WARM_EACH)]
+    for typed in line.strokes(4, WARM_EACH):
+        yield _write(writer, line, typed)
 
 
 def _write(writer: Writer, line: TypedLine, typed: int) -> Written:
@@ -186,8 +269,5 @@ def _write(writer: Writer, line: TypedLine, typed: int) -> Written:
     return replace(written, seconds=written.seconds + cutting)
 
 
-def _point(series: Series, size: int, written: Sequence[Written]) -> Iterator[GrowthPoint]:
-    ms = distribution([one.ms for one in written])
-    if ms is not None:
-        tokens = [one.tokens for one in written if one.tokens is not None]
-        yield GrowthPoint(series, size, ms, distribution(tokens))
+def _sample(series: Series, size: int, line: int, request: int, written: Written) -> GrowthSample:
+    return GrowthSample(series, size, line, request, written.ms, written.tokens)

@@ -44,7 +44,7 @@ def pictures(report: ReplayReport) -> Iterator[tuple[str, str]]:
         ("Latency against file size", partial(_file_size, report=report)),
         ("Steps of a suggestion", partial(_steps, report=report)),
         ("Tokens accepted a step", partial(_tokens_per_step, report=report)),
-        ("Time by stage, median", partial(_stages, report=report)),
+        ("Time by stage, median with 5 %–95 %", partial(_stages, report=report)),
     ]
     for title, draw in drawn:
         yield title, _svg(draw)
@@ -104,16 +104,21 @@ def _steps(axes: Axes, report: ReplayReport) -> None:
 
 
 def _tokens_per_step(axes: Axes, report: ReplayReport) -> None:
-    found = []
-    for colour, (name, samples) in _by_writer(report):
-        rates = [
-            round(one.tokens / one.steps) for one in samples if one.tokens is not None and one.steps
-        ]
-        if rates:
-            found.append((colour, name, rates))
+    found = [
+        (colour, name, accepted)
+        for colour, (name, samples) in _by_writer(report)
+        if (accepted := [tokens for one in samples for tokens in accepted_tokens(one)])
+    ]
     _histogram(axes, found)
-    axes.set_xlabel("tokens / steps of a suggestion, rounded")
-    axes.set_ylabel("share of suggestions")
+    axes.set_xlabel("tokens that a step made certain")
+    axes.set_ylabel("share of steps")
+
+
+def accepted_tokens(sample: Sample) -> tuple[int, ...]:
+    """Tokens of each step, where they are told or the writer takes a step for each."""
+    if sample.step_tokens or sample.steps is None or sample.steps != sample.tokens:
+        return sample.step_tokens
+    return (1,) * sample.steps
 
 
 def _histogram(axes: Axes, found: list[tuple[str, str, list[int]]]) -> None:
@@ -138,13 +143,23 @@ def _stages(axes: Axes, report: ReplayReport) -> None:
     ]
     stages = list(dict.fromkeys(stage for _, found in bars for stage in found))
     for number, stage in enumerate(stages):
-        medians, starts = [], []
+        medians, starts, below, above = [], [], [], []
         for _, found in bars:
             known = [found[other].median for other in stages[:number] if other in found]
+            one = found.get(stage)
             starts.append(sum(known))
-            medians.append(found[stage].median if stage in found else 0.0)
-        colour = COLOURS[number % len(COLOURS)]
-        axes.barh([name for name, _ in bars], medians, left=starts, color=colour, label=stage)
+            medians.append(one.median if one else 0.0)
+            below.append(one.median - one.p5 if one else 0.0)
+            above.append(one.p95 - one.median if one else 0.0)
+        axes.barh(
+            [name for name, _ in bars],
+            medians,
+            left=starts,
+            color=COLOURS[number % len(COLOURS)],
+            label=stage,
+            xerr=(below, above),
+            error_kw={"elinewidth": 0.8, "alpha": 0.6},
+        )
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("ms")

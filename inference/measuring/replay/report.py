@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from midfill.inference.measuring.machine import Machine
     from midfill.inference.measuring.replay.comparing import Comparison, MomentFigures
     from midfill.inference.measuring.replay.growth import GrowthPoint
+    from midfill.inference.measuring.replay.growth_verdicts import GrowthVerdict
     from midfill.inference.measuring.replay.replaying import Typing
     from midfill.inference.measuring.replay.statistics import Speedup
 
@@ -26,6 +27,7 @@ class Sample:
         kind: cold or warm.
         held: the writer's suggestion before still stood.
         ms, tokens, steps: of the suggestion.
+        step_tokens: how many tokens each step made certain; empty where it is not told.
     """
 
     writer: str
@@ -37,6 +39,7 @@ class Sample:
     ms: float
     tokens: int | None
     steps: int | None
+    step_tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class ReplayReport:
         writers: ours first.
         comparisons: of the others with ours.
         vs_llamacpp: None unless llama.cpp ran on the same weights and wrote the same text.
-        growth: empty unless it was asked for.
+        growth: empty unless it was asked for; ``growth_verdicts`` says how much of it there is.
+        server_failure: why the language server's own share is missing; empty if it is not.
         samples: every suggestion, without its text.
     """
 
@@ -109,6 +113,8 @@ class ReplayReport:
     comparisons: tuple[Comparison, ...]
     vs_llamacpp: VsLlamaCpp | None
     growth: tuple[GrowthPoint, ...]
+    growth_verdicts: tuple[GrowthVerdict, ...]
+    server_failure: str
     samples: tuple[Sample, ...]
 
     def as_json(self) -> dict[str, Any]:

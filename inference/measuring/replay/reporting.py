@@ -83,6 +83,7 @@ def samples(found: Replay) -> tuple[Sample, ...]:
             answer.written.ms,
             answer.written.tokens,
             answer.written.steps,
+            answer.written.step_tokens,
         )
         for name, answers in found.answers.items()
         for key, answer in answers.items()

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from midfill.inference.measuring.replay.growth_verdicts import WANTED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from midfill.inference.measuring.replay.growth_verdicts import GrowthVerdict
     from midfill.inference.measuring.replay.report import ReplayReport
     from midfill.inference.measuring.replay.statistics import Distribution, Speedup
 
@@ -47,6 +50,9 @@ def notes(report: ReplayReport) -> Iterator[str]:
             f"({best.n} suggestions): {best.ours_ms:.0f} ms and {best.theirs_ms:.0f} ms, "
             f"{_times_as_long(best.speedup, best.low, best.high)}"
         )
+    yield from map(_grows, report.growth_verdicts)
+    if report.server_failure:
+        yield report.server_failure
     if report.others_busy > BUSY:
         yield (
             f"other programs kept {report.others_busy:.1f} cores busy meanwhile: "
@@ -138,6 +144,17 @@ def figure(value: float) -> str:
     if value >= 100 or value == int(value):
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _grows(verdict: GrowthVerdict) -> str:
+    times = verdict.times
+    what = verdict.series.partition(",")[0]
+    return (
+        f"{verdict.small} → {verdict.large} {what}: a warm suggestion takes "
+        f"{times.ours_ms:.0f} → {times.theirs_ms:.0f} ms, "
+        f"{_times_as_long(times.speedup, times.low, times.high)}: "
+        f"{'within' if verdict.met else 'MORE THAN'} the {WANTED:g}× that it may be"
+    )
 
 
 def _times_as_long(value: float, low: float | None, high: float | None) -> str:

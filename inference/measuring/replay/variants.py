@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from midfill.inference.engine import Engine
 from midfill.inference.errors import UsageError
 from midfill.inference.fillers.embedded import CACHE_BYTES, EmbeddedFiller
+from midfill.inference.last_fills import LastFills
 from midfill.inference.measuring.replay.engine_writer import EngineWriter
 from midfill.inference.models.embedded.files import Form, form_on_cpu
 from midfill.inference.models.loading import load_embedded
@@ -54,6 +55,13 @@ class Disbelieving(PrefixCache):
     ) -> tuple[ContextCache, list[int]]:
         cache, _ = super().take(tokens, empty)
         return cache, []
+
+
+class NothingLeft(LastFills):
+    """Does not remember what was written."""
+
+    def left(self, prefix: str) -> str:
+        return ""
 
 
 class Forgetful(PrefixCache):
@@ -106,4 +114,6 @@ def open_without(
     filler = EmbeddedFiller(loaded, title)
     if contexts is not None:
         filler.contexts = contexts
+    if name == "belief":
+        filler.fills = NothingLeft()
     return EngineWriter(Variant(filler), title, NAMES[name])

@@ -21,6 +21,7 @@ class Written:
         tokens: written, and ``steps`` the forward passes that took; None where it is not told.
         stages: milliseconds of each part, where they are told.
         read: tokens of the prompt that were not known yet; None where it is not told.
+        step_tokens: how many tokens each step made certain; empty where it is not told.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Written:
     steps: int | None = None
     stages: Mapping[str, float] = field(default_factory=dict)
     read: int | None = None
+    step_tokens: tuple[int, ...] = ()
 
     @property
     def ms(self) -> float:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from midfill.inference.errors import WeightsCorrupt
+from midfill.inference.models.absorbing import attention
 from midfill.inference.models.tensor_files import read_tensors
 from midfill.inference.progress import Progress
 
@@ -49,6 +50,7 @@ def empty_backbone(architecture: str, shape: Shape, *, tied: bool) -> PreTrained
 def _native(architecture: str, shape: Shape, *, tied: bool) -> PreTrainedModel:
     import transformers
 
+    attention.register()
     fields: dict[str, Any] = {
         "hidden_size": shape.width,
         "intermediate_size": shape.inner_width,
@@ -63,7 +65,7 @@ def _native(architecture: str, shape: Shape, *, tied: bool) -> PreTrainedModel:
         "tie_word_embeddings": tied,
         "hidden_act": "silu",
         "attention_dropout": 0.0,
-        "attn_implementation": "sdpa",
+        "attn_implementation": attention.NAME,
         "pad_token_id": None,
         "bos_token_id": None,
         "eos_token_id": None,

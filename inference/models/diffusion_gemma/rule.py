@@ -21,6 +21,7 @@ USELESS = {
     "top_p": "it samples from the whole distribution",
     "cache": "its context is kept exactly, without choice",
     "block": "it denoises the whole canvas at once",
+    "ahead": "it denoises the whole canvas at once",
 }
 """Options that other models have, and why this one has not."""
 

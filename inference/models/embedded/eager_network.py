@@ -9,8 +9,12 @@ from torch.nn import functional as F
 from midfill.inference.models.embedded.adapter import UNADAPTED
 from midfill.kernels.adapted_linear import adapted_linear
 from midfill.kernels.canvas_attention import canvas_attention, causal_attention
+from midfill.kernels.gated_linear import gated_linear
+from midfill.kernels.norm_linear import norm_linear
+from midfill.kernels.permitted import restricted
 from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary import rotate
+from midfill.kernels.unmask import unmask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.network import Sight
     from midfill.inference.models.embedded.sampler_head import SamplerHead
     from midfill.inference.models.embedded.weights import Layer, Weights
+    from midfill.kernels.unmask import Unmasked
 
 
 class EagerNetwork:
@@ -66,6 +71,9 @@ class EagerNetwork:
     def logits(self, states: Tensor) -> Tensor:
         return F.linear(states, self._base.head).float()
 
+    def unmask(self, states: Tensor, permitted: Sequence[Tensor]) -> Unmasked:
+        return unmask(restricted(self.logits(states), permitted))
+
     def best_guess(self, state: Tensor) -> int:
         return int(F.linear(state, self._guess_head).argmax())
 
@@ -80,8 +88,15 @@ class EagerNetwork:
     ) -> Tensor:
         shape = self._shape
         slots, context = states.shape[0], sight.context
-        x = rms_norm(states, layer.attention_norm, shape.norm_epsilon)
-        projected = adapted_linear(x, layer.qkv, layer.qkv_bias, update.qkv, sight.known)
+        projected = norm_linear(
+            states,
+            layer.attention_norm,
+            shape.norm_epsilon,
+            layer.qkv,
+            layer.qkv_bias,
+            update.qkv,
+            sight.known,
+        )
         query, key, value = projected.split_with_sizes(
             (shape.query_width, shape.key_width, shape.key_width), dim=-1
         )
@@ -100,6 +115,6 @@ class EagerNetwork:
     def _feed_forward(
         self, states: Tensor, layer: Layer, update: LayerAdapter, known: int
     ) -> Tensor:
-        x = rms_norm(states, layer.mlp_norm, self._shape.norm_epsilon)
-        gate, up = adapted_linear(x, layer.gate_up, None, update.gate_up, known).chunk(2, dim=-1)
-        return adapted_linear(F.silu(gate) * up, layer.down, None, update.down, known)
+        epsilon = self._shape.norm_epsilon
+        inner = gated_linear(states, layer.mlp_norm, epsilon, layer.gate_up, update.gate_up, known)
+        return adapted_linear(inner, layer.down, None, update.down, known)

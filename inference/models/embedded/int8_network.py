@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from midfill.kernels.int8_linear import Int8Linear, int8_linear
+from midfill.kernels.int8_unmask import int8_best, int8_unmask
 from midfill.kernels.rms_norm import rms_norm
 from midfill.kernels.rotary_attention import rotary_attention
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from midfill.inference.models.embedded.weights import EmbeddingLookup
     from midfill.kernels.int8_matrix import Int8Matrix
     from midfill.kernels.native.library import NativeLibrary
+    from midfill.kernels.unmask import Unmasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,6 @@ class Int8Network:
         self._weights = weights
         self._native = native
         self._head = Int8Linear(weights.head)
-        self._guess_head = Int8Linear(weights.guess_head)
 
     @property
     def device(self) -> torch.device:
@@ -106,5 +107,8 @@ class Int8Network:
     def logits(self, states: Tensor) -> Tensor:
         return int8_linear(self._head, states.contiguous(), states.shape[0], self._native)
 
+    def unmask(self, states: Tensor, permitted: Sequence[Tensor]) -> Unmasked:
+        return int8_unmask(self._weights.head, states.contiguous(), self._native, permitted)
+
     def best_guess(self, state: Tensor) -> int:
-        return int(int8_linear(self._guess_head, state[None], 1, self._native).argmax())
+        return int(int8_best(self._weights.guess_head, state[None].contiguous(), self._native))

@@ -84,7 +84,8 @@ def assemble_int8(
     Raises:
         WeightsCorrupt: a tensor is missing or has another shape.
     """
-    adapter = assemble_adapter(file, shape, dtype=torch.float32, device=torch.device("cpu"))
+    # As it is stored: what is made of it is bfloat16 as well, or rounded further.
+    adapter = assemble_adapter(file, shape, dtype=torch.bfloat16, device=torch.device("cpu"))
     qkv_widths = (shape.query_width, shape.key_width, shape.key_width)
 
     def take(name: str, dtype: torch.dtype, *expected: int) -> Tensor:
@@ -141,7 +142,7 @@ def assemble_int8(
         norm_epsilon=shape.norm_epsilon,
         head=head,
         guess_head=head.rows(_whole_panels(adapter.guess_tokens)),
-        mask_embeddings=adapter.mask_embeddings,
+        mask_embeddings=adapter.mask_embeddings.float(),
         sampler=Int8Sampler.of(adapter.sampler, native),
     )
     return weights, adapter

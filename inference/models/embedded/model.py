@@ -77,11 +77,11 @@ class EmbeddedModel:
         states = self._network.normalised(states)
         read = layout.known - layout.first_read
         return CanvasPredictions(
-            logits=self._network.logits(states[:read]),
             known_states=states[:read],
             mask_states=states[read:].view(
                 len(layout.behind), layout.masks, self.architecture.width
             ),
+            head=self._network,
         )
 
     @torch.inference_mode()

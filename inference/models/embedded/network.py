@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.models.embedded.sampler_head import Sampler
     from midfill.kernels.rotary import RotaryTable
+    from midfill.kernels.unmask import Unmasked
 
 
 @dataclass(slots=True)
@@ -95,6 +96,15 @@ class Network(Protocol):
 
     def logits(self, states: Tensor) -> Tensor:
         """(rows, vocabulary) float32, from normalised states."""
+        ...
+
+    def unmask(self, states: Tensor, permitted: Sequence[Tensor]) -> Unmasked:
+        """The best token of each row of normalised states, its probability and the entropy.
+
+        Args:
+            states: (rows, width).
+            permitted: of the first so many rows the tokens that may be taken.
+        """
         ...
 
     def best_guess(self, state: Tensor) -> int:

@@ -82,6 +82,7 @@ class Connection:
                 cwd=folder,
                 env=dict(environment),
                 limit=WHOLE_MESSAGE,
+                start_new_session=True,  # Ctrl-C is for us
             )
         return cls(process, log)
 

@@ -6,14 +6,14 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .connection import Connection, ServerGone
+from midfill.inference.measuring.language_server.connection import Connection, ServerGone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .connection import Asked, Reply
-    from .document import Document
+    from midfill.inference.measuring.language_server.connection import Asked, Reply
+    from midfill.inference.measuring.language_server.document import Document
 
 SERVER = (sys.executable, "-P", "-m", "midfill.lsp", "lsp")
 AUTOMATIC = 2
