@@ -111,7 +111,9 @@ async def measure(requests: int) -> dict[str, Any]:
         }
         await editor.stop()
         engine.terminate()
-        await asyncio.to_thread(engine.wait, 10)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, [engine], 60)
+        for process in alive:
+            process.kill()
     return figures
 
 

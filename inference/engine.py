@@ -5,6 +5,7 @@ Not thread-safe: whoever creates it, or one thread on their behalf, owns it.
 
 from __future__ import annotations
 
+import gc
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -124,6 +125,7 @@ class Engine:
             try:
                 with memory_errors():
                     yield from filler.fill(request, run)
+                give_back_freed_memory()
                 return
             except OutOfMemory:
                 filler.forget()
@@ -156,6 +158,7 @@ class Engine:
         return self.filler.prompt(request)
 
     def _free(self) -> None:
+        gc.collect()
         give_back_freed_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ from midfill.kernels.native.library import (
 
 DESCRIPTIONS = {
     "avx512vnni": "int8 with AVX-512 VNNI",
+    "avxvnni": "int8 with AVX-VNNI",
     "avx2": "int8 with AVX2",
     "portable": "int8 without special instructions",
 }

@@ -43,6 +43,7 @@ def serve(
     ] = 60.0,
 ) -> None:
     """Serve the engine over HTTP, by default where your editors look for it."""
+    from midfill.inference.models.reference import EMBEDDED
     from midfill.inference.service.access import TokenFile
     from midfill.inference.service.server import ServiceLimits
     from midfill.inference.service.server import serve as serve_engine
@@ -57,6 +58,10 @@ def serve(
     tokens = TokenFile(token_file) if token_file is not None else None
 
     def make_engine() -> Engine:
+        if model == EMBEDDED:  # it takes its time, and so does importing torch
+            from midfill.inference.models.embedded.reading_ahead import read_ahead
+
+            read_ahead()
         from midfill.inference.engine import Engine
 
         return Engine(model, device)

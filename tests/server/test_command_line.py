@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
+from editor import LOADING_SECONDS
 
+from midfill.inference.transport import engine_address
 from midfill.inference.version import version
+from midfill.lsp.engine_client import EngineClient
+from midfill.lsp.engine_process import start_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,15 +33,40 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def midfill(tmp_path: Path) -> Midfill:
-    return Midfill(tmp_path)
+    """The command with no engine in reach: it has to load the model itself."""
+    return Midfill(tmp_path, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def running(own_engine: Path) -> Path:
+    """The runtime folder of an engine that is ready."""
+    asyncio.run(_start_and_wait())
+    return own_engine / "run"
+
+
+async def _start_and_wait() -> None:
+    address = engine_address("embedded")
+    await start_engine("embedded", address)
+    client = EngineClient(address)
+    async with asyncio.timeout(LOADING_SECONDS), aclosing(client.events()) as events:
+        async for health in events:
+            if health.state == "ready":
+                break
+    await client.aclose()
+
+
+@pytest.fixture
+def with_engine(tmp_path: Path, running: Path) -> Midfill:
+    """The command where an engine runs already: it asks that one."""
+    return Midfill(tmp_path, running)
 
 
 class Midfill:
     """Runs the command in a folder, with no engine of the user's in reach."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtime: Path) -> None:
         self._folder = folder
-        self._environment = os.environ | {"MIDFILL_RUNTIME_DIR": str(folder / "run")}
+        self._environment = os.environ | {"MIDFILL_RUNTIME_DIR": str(runtime)}
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -61,9 +92,9 @@ def test_fill_prints_the_file_around_the_hole_and_leaves_it_alone(
     assert source.read_text() == SOURCE
 
 
-@pytest.mark.usefixtures("embedded_files", "source")
-def test_fill_as_json_has_all_its_fields(midfill: Midfill) -> None:
-    done = midfill("fill", "mean.py:3:12", "--json", "--n", "2")
+@pytest.mark.usefixtures("source")
+def test_fill_as_json_has_all_its_fields(with_engine: Midfill) -> None:
+    done = with_engine("fill", "mean.py:3:12", "--json", "--n", "2")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["text"] == "sum(values) / len(values)"
@@ -85,16 +116,16 @@ def test_watching_shows_every_step_also_where_there_is_no_terminal(midfill: Midf
     assert "sum(values) / len(values)" in done.stdout
 
 
-def test_all_placeholders_are_filled_as_a_diff(midfill: Midfill, tmp_path: Path) -> None:
+def test_all_placeholders_are_filled_as_a_diff(with_engine: Midfill, tmp_path: Path) -> None:
     source = "def mean(numbers):\n    return sum(numbers) / ___\n"
     (tmp_path / "holes.py").write_text(source)
-    done = midfill("fill", "--all-holes", "holes.py")
+    done = with_engine("fill", "--all-holes", "holes.py")
     assert done.returncode == 0
     assert "--- a/holes.py" in done.stdout
     assert "-    return sum(numbers) / ___" in done.stdout
     assert "+    return sum(numbers) / len(numbers)" in done.stdout
     assert (tmp_path / "holes.py").read_text() == source
-    [hole] = json.loads(midfill("fill", "--all-holes", "holes.py", "--json").stdout)["holes"]
+    [hole] = json.loads(with_engine("fill", "--all-holes", "holes.py", "--json").stdout)["holes"]
     assert source[hole["start"] : hole["end"]] == "___"
     assert hole["text"] == "len(numbers)"
 
