@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check soak bench setup clean
+.PHONY: demo test test-editors check soak bench setup vsix vscode-packages clean
 
 setup:
 	@MIDFILL_VENV=$(abspath $(VENV)) $(PYTHON) scripts/set_up.py
@@ -16,9 +16,14 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two files at a time: an engine of its own for each takes about a gigabyte.
+# Two files at a time: an engine of its own for each takes about a gigabyte. tests/conftest.py
+# decides which files come first. Real editors have the machine to themselves afterwards.
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/editors
+	$(BIN)/pytest tests/editors
+
+test-editors: setup
+	$(BIN)/pytest tests/editors
 
 # The same properties with many more examples; takes as long as it takes.
 soak: setup
@@ -26,6 +31,22 @@ soak: setup
 
 bench: setup
 	$(BIN)/python benchmarks/suggestion_latency.py
+
+# The VS Code extension, in one file that can be installed.
+VSCODE := editors/vscode
+
+vsix: $(VSCODE)/build/midfill.vsix
+
+vscode-packages: $(VSCODE)/node_modules/.package-lock.json
+
+$(VSCODE)/build/midfill.vsix: $(VSCODE)/node_modules/.package-lock.json $(VSCODE)/build.mjs \
+		$(VSCODE)/package.json $(VSCODE)/README.md LICENSE $(wildcard $(VSCODE)/src/*.ts $(VSCODE)/src/*/*.ts $(VSCODE)/media/*)
+	cp LICENSE $(VSCODE)/LICENSE
+	cd $(VSCODE) && npm run --silent check && npm run --silent package
+
+$(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json
+	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 clean:
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

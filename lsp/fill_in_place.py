@@ -12,6 +12,8 @@ from midfill.inference.errors import MidfillError
 from midfill.lsp.midfill_server import MidfillServer  # noqa: TC001 (pygls looks it up)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from midfill.inference.wire import Draft, Final
     from midfill.lsp.documents import Document
     from midfill.lsp.filling_holes import HolesToFill, Replacement
@@ -110,8 +112,9 @@ async def _fill(
     ls: MidfillServer, document: Document, filling: HolesToFill, title: str
 ) -> types.WorkspaceEdit | None:
     text = document.source
+    holes = [types.Range(*map(document.client_position_at_offset, hole)) for hole in filling.places]
     progress = Progress(ls, title, filling.left)
-    await progress.begin()
+    await progress.begin(document.uri, holes)
     try:
         while filling.left:
             filling.put(await _one_hole(ls, document.uri, filling, progress))
@@ -231,11 +234,19 @@ class Progress:
         window = ls.client_capabilities.window
         self._shown = bool(window and window.work_done_progress)
 
-    async def begin(self) -> None:
-        if self._shown:
-            await self._ls.work_done_progress.create_async(self._token)
-            begin = types.WorkDoneProgressBegin(self._title, cancellable=True, percentage=0)
-            self._ls.work_done_progress.begin(self._token, begin)
+    async def begin(self, uri: str, holes: Sequence[types.Range]) -> None:
+        """Say what is being filled, with the places in ``fill`` for clients of ours."""
+        if not self._shown:
+            return
+        await self._ls.work_done_progress.create_async(self._token)
+        value = {
+            "kind": "begin",
+            "title": self._title,
+            "cancellable": True,
+            "percentage": 0,
+            "fill": {"uri": uri, "holes": holes},
+        }
+        self._ls.protocol.notify(types.PROGRESS, types.ProgressParams(self._token, value))
 
     @property
     def cancelled(self) -> bool:

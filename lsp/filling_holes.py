@@ -48,6 +48,11 @@ class HolesToFill:
     def left(self) -> int:
         return len(self._holes)
 
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Start and end of each hole that is left, in offsets of the text as it was."""
+        return [(hole.start, hole.end) for hole in self._holes]
+
     def request(self) -> InfillRequest:
         """What to ask for the next hole; there must be one `left`.
 

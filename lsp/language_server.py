@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from lsprotocol import types
 
@@ -62,8 +63,20 @@ async def initialized(ls: MidfillServer, params: types.InitializedParams) -> Non
     ignore_file_watching.ask_client(ls)
     await configuration.ask_at_start(ls)
     if ls.settings.everywhere.enabled:
-        await asyncio.to_thread(_import_engine_side)
-        _start_engine_side(ls)
+        await _start(ls)
+    else:
+        ls.switch_on = partial(_switch_on, ls)
+
+
+def _switch_on(ls: MidfillServer) -> None:
+    """Somebody who had Midfill switched off at the start has changed their mind."""
+    ls.switch_on = lambda: None
+    ls.starting = asyncio.create_task(_start(ls))
+
+
+async def _start(ls: MidfillServer) -> None:
+    await asyncio.to_thread(_import_engine_side)
+    _start_engine_side(ls)
 
 
 async def shutdown(ls: MidfillServer, params: None) -> None:

@@ -59,6 +59,8 @@ class MidfillServer(LanguageServer):
         self.last_asked: str | None = None
         self.last_position = types.Position(0, 0)
         self.offer_completion: Callable[[], None] = lambda: None
+        self.switch_on: Callable[[], None] = lambda: None
+        self.starting: asyncio.Task[None] | None = None
         self.end_of_snooze: asyncio.TimerHandle | None = None
         self._told_of_model = ""
 
@@ -92,6 +94,8 @@ class MidfillServer(LanguageServer):
     def settings_changed(self) -> None:
         """Go by the settings as they are now; what they exclude by now is let go."""
         wanted = self.settings.everywhere
+        if wanted.enabled and self.link is None:
+            self.switch_on()
         if wanted.exclusion != self.documents.policy.rules:
             self.withheld(self.documents.go_by(self.exclusion_policy()))
         if self.context:

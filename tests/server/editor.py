@@ -80,8 +80,13 @@ class Editor(LanguageClient):
         options: object = EVERYTHING,
         command: Sequence[str] = SERVER,
         folder: Path | None = None,
+        able: types.ClientCapabilities | None = None,
     ) -> types.InitializeResult:
-        """Start the server and initialize it."""
+        """Start the server and initialize it.
+
+        Args:
+            able: what the editor says it can, if something else than usual.
+        """
         await PlainClient.start_io(self, sys.executable, *command)
         assert self._server is not None
         self._stderr_forwarder = asyncio.create_task(self._collect_stderr())
@@ -106,7 +111,7 @@ class Editor(LanguageClient):
         )
         return await self.initialize_session(
             types.InitializeParams(
-                capabilities,
+                able or capabilities,
                 initialization_options=options,
                 workspace_folders=[
                     types.WorkspaceFolder(at.as_uri(), at.name) for at in (folder,) if at

@@ -115,3 +115,14 @@ async def test_completion_is_there_for_those_who_want_it_and_comes_last(
 async def test_completion_is_not_offered_unasked(new_editor: Editor) -> None:
     result = await new_editor.open_window(options=QUIET)
     assert result.capabilities.completion_provider is None
+
+
+async def test_who_switches_it_on_later_is_served_from_then_on(new_editor: Editor) -> None:
+    new_editor.configuration = {"": QUIET}
+    await new_editor.open_window()
+    new_editor.show("file:///a.py", BEFORE)
+    assert "switched off here" in await explained(new_editor, "file:///a.py")
+    new_editor.configuration = {"": {"minimumConfidence": 0}}
+    new_editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
+    await new_editor.ready()
+    await new_editor.suggestion("file:///a.py", 1, 14)

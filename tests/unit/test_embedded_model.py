@@ -129,10 +129,10 @@ def test_greedy_output_is_token_for_token_the_base_models(
     for text in PROMPTS:
         prompt = [tokenizer.fim_prefix, tokenizer.fim_suffix, tokenizer.fim_middle]
         prompt += tokenizer.encode(text)
-        ours, steps = denoised(exact_model, prompt, 24)
+        ours, steps = denoised(exact_model, prompt, 14)
         assert ours == greedy_reference(reference, prompt, ours)
         total_steps += steps
-    assert total_steps < 24 * len(PROMPTS)  # the adapter's guesses were worth something
+    assert total_steps < 14 * len(PROMPTS)  # the adapter's guesses were worth something
 
 
 def test_greedy_output_does_not_depend_on_what_is_guessed(

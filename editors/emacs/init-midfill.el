@@ -1,0 +1,3 @@
+(add-to-list 'load-path "~/midfill/editors/emacs")
+(require 'midfill)
+(add-hook 'prog-mode-hook #'midfill-mode)

@@ -1,0 +1,44 @@
+--- Our own grey text: one extmark at the cursor, which moves along with its line.
+
+local M = {}
+
+M.namespace = vim.api.nvim_create_namespace('midfill.ghost')
+
+---@param text string
+---@return string
+local function visible_tabs(text)
+  return (text:gsub('\t', (' '):rep(vim.fn.shiftwidth())))
+end
+
+--- Show a text, in place of what is shown.
+---@param bufnr integer
+---@param row integer
+---@param col integer
+---@param text string
+---@param hint? string behind it
+function M.show(bufnr, row, col, text, hint)
+  local lines = {} ---@type [string, string][][]
+  for line in vim.gsplit(visible_tabs(text), '\n', { plain = true }) do
+    table.insert(lines, { { line, 'MidfillGhost' } })
+  end
+  if hint then
+    table.insert(lines[#lines], { hint, 'MidfillGhostMore' })
+  end
+  vim.api.nvim_buf_set_extmark(bufnr, M.namespace, row, col, {
+    id = 1,
+    virt_text = lines[1],
+    virt_text_pos = 'inline',
+    virt_lines = #lines > 1 and vim.list_slice(lines, 2) or nil,
+    hl_mode = 'combine',
+    right_gravity = true,
+  })
+end
+
+---@param bufnr integer
+function M.hide(bufnr)
+  if vim.api.nvim_buf_is_valid(bufnr) then
+    vim.api.nvim_buf_clear_namespace(bufnr, M.namespace, 0, -1)
+  end
+end
+
+return M

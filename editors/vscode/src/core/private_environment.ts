@@ -1,0 +1,168 @@
+/** An environment of the extension's own, in a folder that nobody else writes to. */
+
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isProgram, programOf } from "./finding";
+import { type Problem, Trouble } from "./problem";
+import type { Python } from "./python";
+import { lastLine, type Ran, run } from "./running";
+
+const NOTHING_HAPPENS = 10 * 60_000;
+
+export interface Installation {
+  readonly python: Python;
+  /** What pip is to install: a name, a wheel or a folder. */
+  readonly source: string;
+  /** More arguments for pip. */
+  readonly pipArguments: readonly string[];
+  readonly signal: AbortSignal;
+  /** Hears what is going on. */
+  readonly onStep: (step: string) => void;
+  /** Hears every line that the tools print. */
+  readonly onLine: (line: string) => void;
+}
+
+export class PrivateEnvironment {
+  readonly folder: string;
+  readonly program: string;
+  private readonly mark: string;
+  private readonly lock: string;
+
+  /** @param storage the extension's folder. */
+  constructor(readonly storage: string) {
+    this.folder = join(storage, "environment");
+    this.program = programOf(this.folder, "midfill");
+    this.mark = join(this.folder, "midfill-installed");
+    this.lock = join(storage, "installing");
+  }
+
+  /** Whether it was installed to the end. */
+  async isComplete(): Promise<boolean> {
+    try {
+      await readFile(this.mark);
+      return await isProgram(this.program);
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Make it, in place of what is there.
+   *
+   * @throws Trouble if it cannot be made; nothing half-made is left then.
+   */
+  async install(wanted: Installation): Promise<void> {
+    await this.locked(async () => {
+      await this.remove();
+      try {
+        wanted.onStep("making an environment");
+        const made = await run(wanted.python.program, ["-m", "venv", this.folder], this.options(wanted));
+        this.check(made, wanted, "making an environment");
+        wanted.onStep("installing");
+        const pip = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
+        const arguments_ = [...pip, ...wanted.pipArguments, wanted.source];
+        const installed = await run(programOf(this.folder, "python"), arguments_, this.options(wanted));
+        this.check(installed, wanted, "installing");
+        if (!(await isProgram(this.program))) {
+          throw new Trouble(failed(`${wanted.source} brings no program called midfill`));
+        }
+        await writeFile(this.mark, `${wanted.source}\n`);
+      } catch (error) {
+        await this.remove().catch(() => undefined);
+        throw error instanceof Trouble ? error : new Trouble(notWritable(this.storage, error));
+      }
+    });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  private options(wanted: Installation) {
+    return { signal: wanted.signal, onLine: wanted.onLine, timeout: NOTHING_HAPPENS, env: cleanEnvironment() };
+  }
+
+  private check(ran: Ran, wanted: Installation, step: string): void {
+    if (wanted.signal.aborted) {
+      throw new Trouble({ kind: "cancelled", message: "The installation of Midfill was cancelled.", actions: ["install"] });
+    }
+    if (ran.code !== 0) {
+      throw new Trouble(pipProblem(ran, step, this.storage));
+    }
+  }
+
+  /** Another window may be at it. */
+  private async locked(work: () => Promise<void>): Promise<void> {
+    try {
+      await mkdir(this.storage, { recursive: true });
+      if (await this.isOrphaned()) {
+        await rm(this.lock, { force: true });
+      }
+      const handle = await open(this.lock, "wx");
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+    } catch (error) {
+      const busy = (error as NodeJS.ErrnoException).code === "EEXIST";
+      throw new Trouble(busy ? BUSY : notWritable(this.storage, error));
+    }
+    try {
+      await work();
+    } finally {
+      await rm(this.lock, { force: true });
+    }
+  }
+
+  private async isOrphaned(): Promise<boolean> {
+    try {
+      process.kill(Number(await readFile(this.lock, "utf8")), 0);
+      return false;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ESRCH";
+    }
+  }
+}
+
+/** Variables that would lead Python or pip out of the environment are left out. */
+export function cleanEnvironment(variables: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const { PYTHONHOME: _home, PYTHONPATH: _path, PIP_TARGET: _target, PIP_USER: _user, PIP_PREFIX: _prefix, ...others } = variables;
+  return others;
+}
+
+/** What a step's failure means. */
+export function pipProblem(ran: Ran, step: string, storage: string): Problem {
+  const output = `${ran.stdout}\n${ran.stderr}`;
+  if (/Permission denied|Read-only file system|No space left/i.test(output)) {
+    return notWritable(storage, /Permission denied|Read-only file system|No space left on device/i.exec(output)?.[0]);
+  }
+  if (/Temporary failure in name resolution|Failed to establish a new connection|Could not fetch URL|ConnectionError|ProxyError|Network is unreachable/i.test(output)) {
+    return {
+      kind: "offline",
+      message:
+        "Midfill could not be installed: pip cannot reach its package index. Connect this machine and try again, " +
+        "or name a wheel or folder in midfill.server.package.",
+      actions: ["install", "settings", "log"],
+    };
+  }
+  const error = output.split(/\r?\n/).findLast((line) => /^ERROR/.test(line)) ?? lastLine(ran.stderr || ran.stdout);
+  const why = ran.timedOut ? "it took too long" : error.replace(/^ERROR: */, "").slice(0, 200) || `exit status ${ran.code}`;
+  return failed(`${step} failed: ${why}`);
+}
+
+export function notWritable(storage: string, why: unknown): Problem {
+  const reason = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? why.message) : String(why);
+  return {
+    kind: "not-writable",
+    message: `Midfill cannot be installed into ${storage}: ${reason}. Make the folder writable, or install Midfill yourself and name it in midfill.server.command.`,
+    actions: ["install", "settings", "log"],
+  };
+}
+
+const BUSY: Problem = {
+  kind: "busy",
+  message: "Another window is installing Midfill. Wait for it, then restart Midfill here.",
+  actions: ["restart"],
+};
+
+function failed(why: string): Problem {
+  return { kind: "not-installed", message: `Midfill could not be installed: ${why}.`, actions: ["install", "log", "settings"] };
+}
