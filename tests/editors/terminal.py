@@ -83,6 +83,14 @@ class Terminal:
         """The screen with its colours, as a terminal is told them."""
         return self._call("capture-pane", "-p", "-e")
 
+    def wait_for_start(self, *texts: str) -> None:
+        """Wait until all of these texts are on the screen; ends the program if they never are."""
+        try:
+            self.wait_for(*texts)
+        except AssertionError:
+            self.close()
+            raise
+
     def wait_for(self, *texts: str, seconds: float = PATIENCE) -> str:
         """The screen, once all of these texts are on it."""
         return self.wait_until(lambda screen: all(text in screen for text in texts), seconds)

@@ -42,7 +42,7 @@ class Emacs(Terminal):
         before = f"(progn {QUIET} {first} {ours})"
         start = ["-Q", "-nw", "--eval", before, "-l", PAGE / lines, self.file]
         super().__init__(folder, [program, *start])
-        self.wait_for("def perimeter")
+        self.wait_for_start("def perimeter")
 
     def go_to(self, line: int) -> None:
         """The end of a line."""
@@ -81,7 +81,7 @@ class Emacs(Terminal):
 def emacs(tmp_path: Path) -> Iterator[Emacs]:
     """Emacs with our grey text."""
     editor = Emacs(tmp_path, "init-midfill.el")
-    editor.wait_for(READY)
+    editor.wait_for_start(READY)
     editor.go_to(LINE)
     yield editor
     editor.close()

@@ -28,7 +28,7 @@ def helix(tmp_path: Path) -> Iterator[Terminal]:
     file = tmp_path / "rectangle.py"
     file.write_text(RECTANGLE)
     terminal = Terminal(tmp_path, [program, f"{file}:{LINE}"])
-    terminal.wait_for("def perimeter")
+    terminal.wait_for_start("def perimeter")
     yield terminal
     terminal.close()
 

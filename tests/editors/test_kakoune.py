@@ -32,7 +32,7 @@ class Kakoune(Terminal):
         lines = (PAGE / "kakrc-midfill").read_text()
         lines = lines.replace("~/midfill/editors/kakoune", str(PAGE)) + before
         super().__init__(folder, [program, "-n", "-e", lines, f"+{LINE}", self.file])
-        self.wait_for("def perimeter")
+        self.wait_for_start("def perimeter")
         self.press("A")
 
 
