@@ -19,6 +19,7 @@ import { QuietClient } from "./quiet_client";
 
 const START_SECONDS = 60;
 const STOP_MILLISECONDS = 2000;
+const EXIT_MILLISECONDS = 500;
 
 /** The server's process and the connection to it, started again when it ends by itself. */
 export class Server implements Disposable {
@@ -204,7 +205,7 @@ class Life {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          this.leave("it closed the connection");
+          this.leaveSoon("it closed the connection");
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
@@ -226,10 +227,15 @@ class Life {
     }, 1000 * START_SECONDS);
     try {
       await this.client.start();
+      const result = this.client.initializeResult;
+      if (!result) {
+        this.leaveSoon("it closed the connection at once");
+        return undefined;
+      }
       this.hasRun = true;
-      return this.client.initializeResult?.serverInfo?.version ?? "";
+      return result.serverInfo?.version ?? "";
     } catch (error) {
-      this.leave(error instanceof ResponseError ? error.message : String(error));
+      this.leaveSoon(error instanceof ResponseError ? error.message : String(error));
       return undefined;
     } finally {
       clearTimeout(late);
@@ -246,6 +252,11 @@ class Life {
     if (child && child.exitCode === null && child.signalCode === null) {
       setTimeout(() => child.kill("SIGKILL"), STOP_MILLISECONDS).unref();
     }
+  }
+
+  /** What the process itself says of its end is a better reason, and may come a moment later. */
+  private leaveSoon(why: string): void {
+    setTimeout(() => this.leave(why), EXIT_MILLISECONDS);
   }
 
   private spawn(): Promise<ChildProcess> {
