@@ -5,9 +5,8 @@ its rest is filled in with each way to compute that this machine has::
 
     python benchmarks/same_text.py --fills 500 --out benchmarks/same_text.json
 
-Native instruction sets must agree text for text. Where another way writes something else, the first
-token that differs is looked at: by how many nats each way prefers its own there. Ctrl-C prints what
-there is so far.
+Where a way writes something else than the first one, the first token that differs is looked at: by
+how many nats each way prefers its own there. Ctrl-C prints what there is so far.
 """
 
 from __future__ import annotations

@@ -131,30 +131,29 @@ async def window(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Window]:
         shutil.rmtree(top)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [".env", "config/.ENV.Production", "server.key", "deep/.ssh/config", "own.mine", "id_rsa.py"],
-)
-async def test_what_a_name_excludes_is_never_seen(window: Window, name: str) -> None:
-    window.editor.show(window.uri(name), f"{SECRET} = ")
-    await window.excluded(window.uri(name))
+async def test_what_a_name_excludes_is_never_seen(window: Window) -> None:
+    for name in (
+        ".env",
+        "config/.ENV.Production",
+        "server.key",
+        "deep/.ssh/config",
+        "own.mine",
+        "id_rsa.py",
+    ):
+        window.editor.show(window.uri(name), f"{SECRET} = ")
+        await window.excluded(window.uri(name))
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
+async def test_documents_without_a_file_are_excluded_by_their_paths(window: Window) -> None:
+    for uri in (
         "untitled:.env",
         "untitled:/somewhere/secrets.yaml",
         "vscode-remote://ssh-remote+host/home/me/.netrc",
         "file:///somewhere/%2Eenv",
         "git:/somewhere/.env?%7B%22ref%22%3A%22HEAD%22%7D",
-    ],
-)
-async def test_documents_without_a_file_are_excluded_by_their_paths(
-    window: Window, uri: str
-) -> None:
-    window.editor.show(uri, f"{SECRET} = ")
-    await window.excluded(uri)
+    ):
+        window.editor.show(uri, f"{SECRET} = ")
+        await window.excluded(uri)
 
 
 async def test_what_ignore_files_name_is_never_seen(window: Window) -> None:
