@@ -36,6 +36,7 @@ def pip(*arguments: str) -> None:
 def fingerprint() -> str:
     """What the installation depends on: the project file and which source files there are."""
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
+    digest.update((ROOT / "setup.py").read_bytes())
     digest.update(Path(__file__).read_bytes())
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*")):

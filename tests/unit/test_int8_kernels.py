@@ -24,7 +24,7 @@ from midfill.kernels.rotary import RotaryTable
 from midfill.kernels.rotary_attention import rotary_attention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -125,21 +125,60 @@ def test_products_are_those_of_plain_torch(
     assert (found - expected).abs().max() <= slack * scale
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 1000), rows=st.integers(1, 20), width=st.integers(1, 80))
-def test_every_instruction_set_gives_the_same_integers(
-    library: NativeLibrary, seed: int, rows: int, width: int
-) -> None:
-    one = layer(seed, outputs=48, width=16 * width, before="nothing", rank=0, groups=1)
-    x = random(seed, rows, 16 * width)
+def with_each_instruction_set(
+    library: NativeLibrary, compute: Callable[[], Tensor]
+) -> list[Tensor]:
     before, found = library.instruction_set, []
     for name in INSTRUCTION_SETS:
         if library.use_instruction_set(name):
-            found.append(int8_linear(one, x, rows, library))
+            found.append(compute())
     library.use_instruction_set(before)
+    return found
 
-    # What follows the sums of integers may be one instruction or two, which rounds once or twice.
-    assert all(torch.allclose(other, found[0], rtol=1e-6, atol=1e-6) for other in found)
+
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(1, 20),
+    width=st.integers(1, 40),
+    before=st.sampled_from(["nothing", "norm", "gate"]),
+    rank=st.sampled_from([0, 16]),
+)
+def test_every_instruction_set_gives_the_same_to_the_last_bit(
+    library: NativeLibrary, seed: int, rows: int, width: int, before: str, rank: int
+) -> None:
+    one = layer(seed, outputs=48, width=16 * width, before=before, rank=rank, groups=1)
+    x = random(seed, rows, (2 if before == "gate" else 1) * 16 * width)
+
+    first, *others = with_each_instruction_set(
+        library, lambda: int8_linear(one, x, rows // 2, library)
+    )
+
+    assert all(torch.equal(other, first) for other in others)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 1000), slots=st.integers(1, 17), context=st.integers(0, 150))
+def test_attention_is_the_same_with_every_instruction_set(
+    library: NativeLibrary, seed: int, slots: int, context: int
+) -> None:
+    queries, groups, size = 4, 2, 64
+    projected = random(seed, slots, (queries + 2 * groups) * size)
+    angles = RotaryTable.build(1000, size, 10_000.0, torch.device("cpu")).at(
+        context + torch.arange(slots)
+    )
+    keys = random(seed + 1, groups, context + slots, size).bfloat16()
+    values = random(seed + 2, groups, context + slots, size).bfloat16()
+    visible = torch.ones(slots, slots, dtype=torch.bool).tril()
+
+    first, *others = with_each_instruction_set(
+        library,
+        lambda: rotary_attention(
+            projected, angles, visible, keys.clone(), values.clone(), context, library
+        ),
+    )
+
+    assert all(torch.equal(other, first) for other in others)
 
 
 def test_the_largest_integers_do_not_overflow(native: NativeLibrary) -> None:
