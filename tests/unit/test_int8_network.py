@@ -114,7 +114,7 @@ def test_plain_torch_computes_the_same_without_a_native_library(
 ) -> None:
     if native_library() is None:
         pytest.skip("there is nothing to compare with")
-    plain, tokens = int8_model(files, None), tokenizer.encode(TEXT)[:8]
+    plain, tokens = int8_model(files, None), tokenizer.encode(TEXT)[:12]
     canvas = first_canvas(tokens, 3)
     found = model.denoise(canvas, model.new_cache(64))
     expected = plain.denoise(canvas, plain.new_cache(64))
@@ -124,7 +124,7 @@ def test_plain_torch_computes_the_same_without_a_native_library(
     # A sum that is rounded the other way may move an int8 by one, and all behind it a little.
     exact, near = expected.logits.log_softmax(-1), found.logits.log_softmax(-1)
     assert (exact.exp() * (exact - near)).sum() < 0.01
-    assert plain.guess(canvas, expected, 7, certain) == model.guess(canvas, found, 7, certain)
+    assert plain.guess(canvas, expected, 11, certain) == model.guess(canvas, found, 11, certain)
 
 
 def test_a_tensor_that_is_missing_or_of_another_shape_is_named(files: EmbeddedFiles) -> None:
