@@ -29,8 +29,8 @@ def print_diff(path: Path, text: str, filling: HolesToFill) -> None:
             out.print(Text(line.rstrip("\n"), _STYLES.get(line[:1], "")))
     else:
         sys.stdout.writelines(lines)
-    for hole in filling.unfilled:
-        err.print(f"line {text.count(chr(10), 0, hole.start) + 1}: the model suggests nothing")
+    for hole, why in filling.unfilled.items():
+        err.print(f"line {text.count(chr(10), 0, hole.start) + 1} stays as it is. {why.sentence}")
 
 
 def diff(path: Path, old: str, new: str) -> list[str]:

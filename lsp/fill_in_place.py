@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -163,8 +164,8 @@ async def _apply(
     replacements = rebased(filling.replacements, text, document.source)
     if lost := len(filling.replacements) - len(replacements):
         ls.inform(f"{lost} of the fills are dropped: the text there has changed meanwhile.")
-    if filling.unfilled:
-        ls.inform(f"For {len(filling.unfilled)} of the holes the model suggests nothing.")
+    for why, number in Counter(filling.unfilled.values()).items():
+        ls.inform(f"Holes that stay as they are: {number}. {why.sentence}")
     if not replacements:
         return None
     workspace = ls.client_capabilities.workspace

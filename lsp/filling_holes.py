@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.text.common_stretch import common_end, common_start
 from midfill.inference.text.line_breaks import in_document, line_break_of
+from midfill.inference.wire import Limits
 from midfill.lsp.fill_request import infill_request
+from midfill.lsp.silence import nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from midfill.inference.text.placeholders import Placeholder
     from midfill.inference.wire import Final, InfillRequest
+    from midfill.lsp.silence import Silence
 
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*(?=[\r\n])")
 
@@ -33,7 +36,7 @@ class HolesToFill:
 
     Attributes:
         replacements: so far, in offsets of the text as it was.
-        unfilled: holes for which there was nothing.
+        unfilled: holes for which there was nothing, and why.
     """
 
     def __init__(self, text: str, holes: Sequence[Placeholder]) -> None:
@@ -42,7 +45,8 @@ class HolesToFill:
         self._line_break = line_break_of(text)
         self._holes = list(holes)
         self.replacements: list[Replacement] = []
-        self.unfilled: list[Placeholder] = []
+        self.unfilled: dict[Placeholder, Silence] = {}
+        self._limits = Limits()
 
     @property
     def left(self) -> int:
@@ -65,14 +69,16 @@ class HolesToFill:
         lead = in_document(hole.lead, self._line_break)
         start, end = hole.start + shift, hole.end + shift
         text = text[:start] + lead + text[start:]
-        return infill_request(text, start + len(lead), end + len(lead), hole.extent)
+        request = infill_request(text, start + len(lead), end + len(lead), hole.extent)
+        self._limits = request.limits
+        return request
 
     def put(self, final: Final) -> None:
         """The fill of the next hole."""
         hole = self._holes.pop(0)
         text = _first_paragraph(final.text) if hole.one_paragraph else final.text
         if not text.strip():
-            self.unfilled.append(hole)
+            self.unfilled[hole] = nothing_left(final.stop, self._limits)
             return
         lead = in_document(hole.lead, self._line_break)
         self.replacements.append(Replacement(hole.start, hole.end, lead + text))

@@ -16,7 +16,8 @@ from lsprotocol import types
 from midfill.inference.errors import MidfillError
 from midfill.inference.postprocess.around import Drop
 from midfill.inference.text.hole_at_cursor import Hole, NoHole
-from midfill.inference.wire import Draft, Final, InfillRequest, Stop
+from midfill.inference.wire import Draft, Final, InfillRequest, Limits, Stop
+from midfill.lsp import silence
 from midfill.lsp.acceptance.counted import Event
 from midfill.lsp.acceptance.made import Made
 from midfill.lsp.acceptance.offer import Source
@@ -30,21 +31,7 @@ from midfill.lsp.inline_completion import (
 from midfill.lsp.manners import Manners, Mode
 from midfill.lsp.reading_ahead import ReadingAhead
 from midfill.lsp.rhythm import Rhythm, is_likely_place
-from midfill.lsp.silence import (
-    DISABLED,
-    MANUAL,
-    NEVER_ASKED,
-    NOTHING_VISIBLE,
-    SEVERAL_LINES,
-    SUPERSEDED,
-    Silence,
-    dropped,
-    failed,
-    no_place,
-    not_ready,
-    snoozed,
-    unlikely,
-)
+from midfill.lsp.silence import Silence
 from midfill.lsp.snooze import Snooze
 from midfill.lsp.suggestion_cache import Spot, SuggestionCache, after_accepting
 from midfill.lsp.superseding import NewestOnly
@@ -53,7 +40,7 @@ from midfill.lsp.worth import postprocessed
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from midfill.inference.wire import ContextFile
+    from midfill.inference.wire import ContextFile, Health
     from midfill.lsp.acceptance.journal import Journal
     from midfill.lsp.snapshot import Snapshot
 
@@ -66,6 +53,10 @@ class SuggestionSource(Protocol):
     @property
     def ready(self) -> bool:
         """Whether a fill can be had at once."""
+
+    @property
+    def health(self) -> Health | None:
+        """What is known of its state."""
 
     def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final, None]:
         """Drafts, then the final fill; closing the generator cancels the work.
@@ -136,11 +127,18 @@ class Suggestions:
         if isinstance(answer, Silence):
             return self._nothing(snapshot, answer)
         if answer is None:
-            self._note(snapshot, SUPERSEDED)
+            self._note(
+                snapshot, silence.SUPERSEDED if self._still_holds(snapshot) else silence.OUTDATED
+            )
             return None
         self._count(Event.SHOWN, snapshot)
-        self._silences.pop(snapshot.uri, None)
+        if self._still_holds(snapshot):
+            self._silences[snapshot.uri] = silence.SHOWN
         return answer
+
+    def broke(self, snapshot: Snapshot) -> None:
+        """Answering for a snapshot failed in a way that nobody has thought of."""
+        self._note(snapshot, silence.BROKEN)
 
     def typed(self, uri: str) -> None:
         """The document has changed: nobody waits for the suggestion that is being made."""
@@ -156,21 +154,21 @@ class Suggestions:
 
     def why(self, uri: str) -> Silence:
         """Why nothing was suggested the last time in a document."""
-        return self._silences.get(uri, NEVER_ASKED)
+        return self._silences.get(uri, silence.NEVER_ASKED)
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
         began = self._clock()
         manners = self._manners(snapshot)
         if not manners.enabled:
-            return DISABLED
-        if not snapshot.invoked and (silence := self._unwanted(manners)):
-            return silence
+            return silence.DISABLED
+        if not snapshot.invoked and (reason := self._unwanted(manners)):
+            return reason
         spot = spot_of(snapshot)
         hole = hole_for(snapshot, spot, manners.wishes)
         if isinstance(hole, NoHole):
-            return no_place(hole.reason, hole.reason.sentence)
+            return silence.no_place(hole.reason)
         if snapshot.range.start.line != snapshot.range.end.line:
-            return SEVERAL_LINES
+            return silence.SEVERAL_LINES
         known = await self._known(snapshot, spot)
         made = known or await self._asked(snapshot, spot, hole, manners)
         if isinstance(made, Silence):
@@ -178,11 +176,11 @@ class Suggestions:
         final = made.final
         if not self._still_holds(snapshot):
             return None
-        if not worth_showing(snapshot, final, manners.minimum_confidence):
-            return unlikely(final.confidence, manners.minimum_confidence)
         items = items_for(snapshot, final)
         if not items:
-            return NOTHING_VISIBLE
+            return silence.nothing_left(final.stop, Limits(tokens=manners.tokens))
+        if not worth_showing(snapshot, final, manners.minimum_confidence):
+            return silence.unlikely(final.confidence, manners)
         if manners.read_ahead and not snapshot.invoked:
             self._ahead.plan(
                 spot.uri, partial(self._read_ahead, snapshot, spot, final.text, manners)
@@ -193,8 +191,8 @@ class Suggestions:
 
     def _unwanted(self, manners: Manners) -> Silence | None:
         if minutes := self.snooze.minutes_left:
-            return snoozed(minutes)
-        return MANUAL if manners.mode is Mode.MANUAL else None
+            return silence.snoozed(minutes)
+        return silence.MANUAL if manners.mode is Mode.MANUAL else None
 
     async def _known(self, snapshot: Snapshot, spot: Spot) -> Made | None:
         """What needs no engine; somebody who asks by hand wants to see more than that."""
@@ -214,7 +212,7 @@ class Suggestions:
         self._ahead.stop(snapshot.uri)
         if not self._source.ready:
             self._source.ask_to_load()
-            return not_ready("")
+            return silence.not_ready(self._source.health)
         came = self._clock()
         if not snapshot.invoked:
             await asyncio.sleep(self._wait(snapshot, manners))
@@ -229,9 +227,9 @@ class Suggestions:
         self._rhythm.answered(seconds)
         worth = self._worth(final, spot, snapshot)
         if isinstance(worth, Silence):
-            return worth
-        if final.stop is not Stop.DEADLINE:
-            self._cache.put(spot, worth)
+            # A rule against what is only half written says nothing of the whole.
+            return silence.timed_out(request.limits) if final.stop is Stop.DEADLINE else worth
+        self._keep(spot, worth)
         return Made(worth, Source.ENGINE, wait=began - came, engine=seconds)
 
     @contextmanager
@@ -247,7 +245,7 @@ class Suggestions:
 
     def _worth(self, final: Final, spot: Spot, snapshot: Snapshot) -> Final | Silence:
         result = postprocessed(final, spot, snapshot.language, invoked=snapshot.invoked)
-        return dropped(result) if isinstance(result, Drop) else result
+        return silence.dropped(result) if isinstance(result, Drop) else result
 
     def _wait(self, snapshot: Snapshot, manners: Manners) -> float:
         if manners.delay is not None:
@@ -277,6 +275,11 @@ class Suggestions:
         if isinstance(final, Final):
             final = self._worth(final, spot, later)
         if isinstance(final, Final):
+            self._keep(spot, final)
+
+    def _keep(self, spot: Spot, final: Final) -> None:
+        """Remember a fill, unless there may be more of it when there is more time."""
+        if final.stop is not Stop.DEADLINE:
             self._cache.put(spot, final)
 
     async def _fill(self, request: InfillRequest) -> Final | Silence:
@@ -288,17 +291,17 @@ class Suggestions:
                         return event
         except MidfillError as error:
             self._log_once(error)
-            return failed(str(error))
-        return failed("it gave no answer")
+            return silence.failed(str(error))
+        return silence.failed("it gave no answer")
 
-    def _nothing(self, snapshot: Snapshot, silence: Silence) -> types.InlineCompletionList:
-        self._note(snapshot, silence)
+    def _nothing(self, snapshot: Snapshot, reason: Silence) -> types.InlineCompletionList:
+        self._note(snapshot, reason)
         return types.InlineCompletionList([])
 
-    def _note(self, snapshot: Snapshot, silence: Silence) -> None:
-        self._count(Event.KEPT_BACK, snapshot, silence.code)
+    def _note(self, snapshot: Snapshot, reason: Silence) -> None:
+        self._count(Event.KEPT_BACK, snapshot, reason.code)
         if self._still_holds(snapshot):
-            self._silences[snapshot.uri] = silence
+            self._silences[snapshot.uri] = reason
 
     def _count(self, event: Event, snapshot: Snapshot, reason: str = "") -> None:
         self.counts[reason or event.value] += 1

@@ -52,14 +52,18 @@ _REASONS = {
         silence.DISABLED,
         silence.MANUAL,
         silence.NOTHING_VISIBLE,
+        silence.REFUSED,
         silence.SEVERAL_LINES,
         silence.OUTDATED,
         silence.SUPERSEDED,
+        silence.BROKEN,
     )
 } | {
     "not-ready": "The model was not ready.",
     "failed": "The engine could not answer.",
-    "unlikely": "The suggestion was probably wrong.",
+    "unlikely": "The suggestion was not likely enough to be right.",
+    "deadline": "The time ran out.",
+    "token-limit": "The suggestion was not finished within midfill.maximumTokens.",
     "snoozed": "Midfill was paused.",
     "excluded": "The file is excluded.",
 }

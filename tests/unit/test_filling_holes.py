@@ -79,7 +79,7 @@ def test_a_hole_without_a_fill_stays_as_it_is() -> None:
     filling.put(fill("  "))
     filling.put(fill("2"))
     assert replaced(text, filling.replacements) == "a = ___\nb = 2\n"
-    assert filling.unfilled == [Placeholder(4, 7, Extent.LINE)]
+    assert list(filling.unfilled) == [Placeholder(4, 7, Extent.LINE)]
 
 
 TEXT = st.text(alphabet="ab_. \n", max_size=30)

@@ -69,7 +69,7 @@ def test_tables_say_what_became_of_suggestions() -> None:
     assert "characters saved 40 50%" in lines
     assert "python 8 4 50% (22–78%) 40" in lines
     assert "filling the hole 140 140 12" in lines
-    assert "The suggestion was probably wrong. 5" in lines
+    assert "The suggestion was not likely enough to be right. 5" in lines
 
 
 def test_json_is_one_object() -> None:

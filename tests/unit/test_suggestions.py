@@ -7,73 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from lsprotocol import types
+from faulty_source import AT_ONCE, NOTHING, FaultySource, snapshot
 
 from midfill.inference.errors import EngineUnavailable
-from midfill.inference.wire import Draft, Final, InfillRequest, Stop
 from midfill.lsp.manners import Manners
 from midfill.lsp.reading_ahead import ReadingAhead
 from midfill.lsp.settings import Settings
-from midfill.lsp.snapshot import Snapshot
 from midfill.lsp.suggestions import Suggestions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from lsprotocol import types
 
-NOTHING = types.InlineCompletionList([])
-AT_ONCE = Manners(delay=0)
 QUIETLY = Manners(delay=0, read_ahead=False)
-
-
-class FaultySource:
-    """A source that hangs, fails or is not ready, as a test wants it."""
-
-    def __init__(self) -> None:
-        self.ready = True
-        self.asked_to_load = 0
-        self.calls = 0
-        self.closed = 0
-        self.let_go = asyncio.Event()
-        self.let_go.set()
-        self.failure: Exception | None = None
-        self.confidence = 1.0
-        self.text = "1"
-
-    async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final, None]:
-        self.calls += 1
-        try:
-            yield Draft(text="")
-            await self.let_go.wait()
-            if self.failure:
-                raise self.failure
-            yield Final(
-                text=self.text,
-                confidence=self.confidence,
-                stop=Stop.LINE_END,
-                model="embedded",
-                tokens=1,
-                steps=1,
-            )
-        finally:
-            self.closed += 1
-
-    def ask_to_load(self) -> None:
-        self.asked_to_load += 1
-
-
-def snapshot(text: str = "x = ", uri: str = "file:///a.py") -> Snapshot:
-    cursor = types.Position(0, len(text))
-    return Snapshot(
-        uri=uri,
-        version=1,
-        language="python",
-        text=text,
-        start=len(text),
-        end=len(text),
-        selected="",
-        range=types.Range(cursor, cursor),
-        invoked=False,
-    )
 
 
 def inserted(answer: types.InlineCompletionList | None) -> list[object]:
@@ -276,23 +221,6 @@ async def test_a_snooze_is_quiet_until_it_ends(suggestions: Suggestions) -> None
     assert "5 more minutes" in str(suggestions.why("file:///a.py"))
     suggestions.snooze.end()
     assert inserted(await suggestions.answer(snapshot())) == ["1"]
-
-
-async def test_every_silence_has_a_reason(suggestions: Suggestions, source: FaultySource) -> None:
-    uri = "file:///a.py"
-    assert suggestions.why(uri).code == "never-asked"
-    source.ready = False
-    await suggestions.answer(snapshot())
-    assert suggestions.why(uri).code == "not-ready"
-    source.ready = True
-    source.text = "  "
-    await suggestions.answer(snapshot())
-    assert suggestions.why(uri).code == "nothing-visible"
-    source.failure = EngineUnavailable("no engine answers")
-    await suggestions.answer(snapshot())
-    assert "no engine answers" in str(suggestions.why(uri))
-    suggestions.stop(uri)
-    assert suggestions.why(uri).code == "never-asked"
 
 
 async def test_a_fill_that_breaks_the_syntax_is_not_shown(

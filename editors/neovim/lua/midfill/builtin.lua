@@ -9,23 +9,15 @@
 --- For this it reaches into what the module keeps for a buffer. Where that is not as expected,
 --- `usable` says so, and `midfill.own` draws instead.
 
+local asking = require('midfill.asking')
 local compat = require('midfill.compat')
-local config = require('midfill.config')
-local later = require('midfill.later')
 local position = require('midfill.position')
 local suggestion = require('midfill.suggestion')
 
 local M = { name = 'builtin' }
 
-local METHOD = 'textDocument/inlineCompletion'
-local INVOKED, AUTOMATIC = 1, 2
-
----@class midfill.builtin.Buffer
----@field client_id integer
+---@class midfill.builtin.Buffer : midfill.Asking
 ---@field items midfill.Suggestion[]
----@field request? integer
----@field call_off? fun() the question that is to be asked
----@field seen? string
 ---@field after? fun()
 
 ---@type table<integer, midfill.builtin.Buffer>
@@ -89,12 +81,8 @@ local function stop_asking(bufnr, client)
   if module then
     module:reset_timer()
   end
-  if state and state.call_off then
-    state.call_off()
-  end
-  if state and state.request then
-    compat.cancel(client, state.request)
-    state.request = nil
+  if state then
+    asking.stop(state, client)
   end
 end
 
@@ -163,7 +151,7 @@ local function listen_in(client)
   local request = client.request
   client.request = function(self, method, params, handler, bufnr, ...)
     local state = bufnr and buffers[bufnr]
-    if method ~= METHOD or not state or not handler then
+    if method ~= asking.METHOD or not state or not handler then
       return request(self, method, params, handler, bufnr, ...)
     end
     stop_asking(bufnr, client)
@@ -213,11 +201,10 @@ local function changed(bufnr, client)
   if not state or not module then
     return
   end
-  local at = suggestion.here(bufnr)
-  local seen = ('%d:%d:%d'):format(vim.api.nvim_buf_get_changedtick(bufnr), at.row, at.col)
+  local seen = asking.state_of(bufnr)
   if fits(bufnr) then
     local current = M.current(bufnr)
-    if current and current.row ~= at.row then
+    if current and current.row ~= suggestion.here(bufnr).row then
       redraw(bufnr, current)
     end
     state.seen = seen
@@ -233,9 +220,9 @@ local function changed(bufnr, client)
   end
   state.seen = seen
   stop_asking(bufnr, client)
-  state.call_off = later(config.options.debounce, function()
-    if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' and not fits(bufnr) then
-      ask(bufnr, AUTOMATIC)
+  asking.when_idle(state, function()
+    if asking.inserting() and not fits(bufnr) then
+      ask(bufnr, asking.AUTOMATIC)
     end
   end)
 end
@@ -253,27 +240,14 @@ function M.attach(bufnr, client, group)
   end
   buffers[bufnr] = { client_id = client.id, items = {} }
   vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
-  local on = vim.api.nvim_create_autocmd
-  on({ 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      changed(bufnr, client)
-    end,
-  })
-  on('InsertLeave', {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      M.dismiss(bufnr)
-      if buffers[bufnr] then
-        buffers[bufnr].seen = nil
-      end
-    end,
-  })
-  if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' and bufnr == vim.api.nvim_get_current_buf() then
+  asking.listen(bufnr, group, { 'InsertLeave' }, function()
     changed(bufnr, client)
-  end
+  end, function()
+    M.dismiss(bufnr)
+    if buffers[bufnr] then
+      buffers[bufnr].seen = nil
+    end
+  end)
 end
 
 ---@param bufnr integer
@@ -290,7 +264,7 @@ end
 
 ---@param bufnr integer
 function M.trigger(bufnr)
-  ask(bufnr, INVOKED, function()
+  ask(bufnr, asking.INVOKED, function()
     local module = completor(bufnr)
     if module and module.current and module:count_items() > 1 then
       module:select(module.current._index, true)
@@ -313,7 +287,7 @@ function M.cycle(bufnr, step)
   if module:count_items() > 1 then
     go()
   else
-    ask(bufnr, INVOKED, go)
+    ask(bufnr, asking.INVOKED, go)
   end
 end
 

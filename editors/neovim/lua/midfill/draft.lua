@@ -1,5 +1,7 @@
 --- A fill that is still being denoised, drawn over the text that it will replace.
 
+local virtual_text = require('midfill.virtual_text')
+
 local M = {}
 
 M.namespace = vim.api.nvim_create_namespace('midfill.draft')
@@ -27,8 +29,7 @@ function M.lines(draft)
         table.insert(lines, {})
       end
       if piece ~= '' then
-        piece = piece:gsub('\t', (' '):rep(vim.fn.shiftwidth()))
-        table.insert(lines[#lines], { piece, group })
+        table.insert(lines[#lines], { virtual_text.without_tabs(piece), group })
       end
     end
   end
@@ -111,9 +112,7 @@ end
 
 ---@param bufnr integer
 function M.hide(bufnr)
-  if vim.api.nvim_buf_is_valid(bufnr) then
-    vim.api.nvim_buf_clear_namespace(bufnr, M.namespace, 0, -1)
-  end
+  virtual_text.clear(bufnr, M.namespace)
 end
 
 return M

@@ -1,14 +1,10 @@
 --- Our own grey text: one extmark at the cursor, which moves along with its line.
 
+local virtual_text = require('midfill.virtual_text')
+
 local M = {}
 
 M.namespace = vim.api.nvim_create_namespace('midfill.ghost')
-
----@param text string
----@return string
-local function visible_tabs(text)
-  return (text:gsub('\t', (' '):rep(vim.fn.shiftwidth())))
-end
 
 --- Show a text, in place of what is shown.
 ---@param bufnr integer
@@ -18,7 +14,7 @@ end
 ---@param hint? string behind it
 function M.show(bufnr, row, col, text, hint)
   local lines = {} ---@type [string, string][][]
-  for line in vim.gsplit(visible_tabs(text), '\n', { plain = true }) do
+  for line in vim.gsplit(virtual_text.without_tabs(text), '\n', { plain = true }) do
     table.insert(lines, { { line, 'MidfillGhost' } })
   end
   if hint then
@@ -36,9 +32,7 @@ end
 
 ---@param bufnr integer
 function M.hide(bufnr)
-  if vim.api.nvim_buf_is_valid(bufnr) then
-    vim.api.nvim_buf_clear_namespace(bufnr, M.namespace, 0, -1)
-  end
+  virtual_text.clear(bufnr, M.namespace)
 end
 
 return M

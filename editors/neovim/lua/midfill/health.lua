@@ -47,9 +47,8 @@ local function server()
   local outcome = program.wait({ '--version' }, 30000)
   local version = outcome.stdout:match('midfill (%S+)')
   if outcome.code ~= 0 or not version then
-    local lines = vim.split(vim.trim(outcome.stderr .. outcome.stdout), '\n')
-    health.error('it does not run: ' .. lines[#lines], {
-      'Install it again: pipx reinstall midfill',
+    health.error('it does not run: ' .. (program.complaint(outcome) or 'it says nothing'), {
+      'Install it again with Python 3.11 or newer: pipx reinstall --python python3.11 midfill',
     })
     return false
   end

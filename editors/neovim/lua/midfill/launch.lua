@@ -2,6 +2,7 @@
 
 local Crashes = require('midfill.crashes')
 local config = require('midfill.config')
+local program = require('midfill.program')
 local say = require('midfill.say')
 
 local M = {}
@@ -53,12 +54,12 @@ function M.obstacle()
   if given_up then
     return 'its server crashed repeatedly; :Midfill restart tries again'
   end
-  local program = config.options.cmd[1]
-  if vim.fn.executable(program) == 1 then
+  local name = config.options.cmd[1]
+  if vim.fn.executable(name) == 1 then
     missing = false
     return nil
   end
-  return ('there is no program %s'):format(program)
+  return ('there is no program %s'):format(name)
 end
 
 --- Whether a server may be started; says so once if there is none to start.
@@ -80,13 +81,11 @@ end
 --- Ask the program for its version: a broken installation says what is broken.
 ---@param then_do fun(complaint: string?)
 local function look_for_reason(then_do)
-  local program = config.options.cmd[1]
-  local started = pcall(vim.system, { program, '--version' }, {
+  local started = pcall(vim.system, program.command('--version'), {
     text = true,
     timeout = HOW_LONG_VERSION_MAY_TAKE,
   }, function(done)
-    local lines = vim.split(vim.trim((done.stderr or '') .. '\n' .. (done.stdout or '')), '\n')
-    then_do(done.code ~= 0 and lines[#lines] ~= '' and lines[#lines] or nil)
+    then_do(done.code ~= 0 and program.complaint(done) or nil)
   end)
   if not started then
     then_do('it cannot be run')

@@ -1,25 +1,17 @@
 --- Suggestions where Neovim has no inline completion of its own: asked for and drawn here.
 
+local asking = require('midfill.asking')
 local compat = require('midfill.compat')
-local config = require('midfill.config')
 local ghost = require('midfill.ghost')
-local later = require('midfill.later')
 local position = require('midfill.position')
 local suggestion = require('midfill.suggestion')
 
 local M = { name = 'own' }
 
-local METHOD = 'textDocument/inlineCompletion'
-local INVOKED, AUTOMATIC = 1, 2
-
----@class midfill.own.Buffer
----@field client_id integer
+---@class midfill.own.Buffer : midfill.Asking
 ---@field items midfill.Suggestion[]
 ---@field index integer
 ---@field numbered boolean whether the user is choosing
----@field call_off? fun() the question that is to be asked
----@field request? integer
----@field seen? string the text and cursor that were seen last
 
 ---@type table<integer, midfill.own.Buffer>
 local buffers = {}
@@ -31,18 +23,6 @@ local function of(bufnr)
   local client = state and vim.lsp.get_client_by_id(state.client_id)
   if client then
     return state, client
-  end
-end
-
----@param state midfill.own.Buffer
----@param client vim.lsp.Client
-local function stop_asking(state, client)
-  if state.call_off then
-    state.call_off()
-  end
-  if state.request then
-    compat.cancel(client, state.request)
-    state.request = nil
   end
 end
 
@@ -76,7 +56,7 @@ local function ask(bufnr, kind, then_do)
   if not state or not client then
     return
   end
-  stop_asking(state, client)
+  asking.stop(state, client)
   local place = suggestion.here(bufnr)
   local params = {
     textDocument = vim.lsp.util.make_text_document_params(bufnr),
@@ -85,12 +65,12 @@ local function ask(bufnr, kind, then_do)
   }
   local id ---@type integer?
   local sent
-  sent, id = compat.request(client, METHOD, params, function(err, result)
+  sent, id = compat.request(client, asking.METHOD, params, function(err, result)
     if buffers[bufnr] ~= state or state.request ~= id then
       return
     end
     state.request = nil
-    if err or not result or vim.api.nvim_get_mode().mode:sub(1, 1) ~= 'i' then
+    if err or not result or not asking.inserting() then
       return
     end
     forget(bufnr, state)
@@ -115,19 +95,18 @@ local function changed(bufnr)
   if not state or not client then
     return
   end
-  local row, col = position.cursor(bufnr)
-  local seen = ('%d:%d:%d'):format(vim.api.nvim_buf_get_changedtick(bufnr), row, col)
+  local seen = asking.state_of(bufnr)
   if seen == state.seen then
     return -- one key makes several events
   end
   state.seen = seen
-  stop_asking(state, client)
+  asking.stop(state, client)
   if draw(bufnr) then
     return
   end
   forget(bufnr, state)
-  state.call_off = later(config.options.debounce, function()
-    ask(bufnr, AUTOMATIC)
+  asking.when_idle(state, function()
+    ask(bufnr, asking.AUTOMATIC)
   end)
 end
 
@@ -136,27 +115,14 @@ end
 ---@param group integer of autocommands
 function M.attach(bufnr, client, group)
   buffers[bufnr] = { client_id = client.id, items = {}, index = 1, numbered = false }
-  local on = vim.api.nvim_create_autocmd
-  on({ 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      changed(bufnr)
-    end,
-  })
-  on({ 'InsertLeave', 'BufLeave' }, {
-    group = group,
-    buffer = bufnr,
-    callback = function()
-      M.dismiss(bufnr)
-      if buffers[bufnr] then
-        buffers[bufnr].seen = nil
-      end
-    end,
-  })
-  if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' and bufnr == vim.api.nvim_get_current_buf() then
+  asking.listen(bufnr, group, { 'InsertLeave', 'BufLeave' }, function()
     changed(bufnr)
-  end
+  end, function()
+    M.dismiss(bufnr)
+    if buffers[bufnr] then
+      buffers[bufnr].seen = nil
+    end
+  end)
 end
 
 ---@param bufnr integer
@@ -174,7 +140,7 @@ end
 
 ---@param bufnr integer
 function M.trigger(bufnr)
-  ask(bufnr, INVOKED, function()
+  ask(bufnr, asking.INVOKED, function()
     local state = buffers[bufnr]
     if state and #state.items > 1 then
       state.numbered = true
@@ -200,7 +166,7 @@ function M.cycle(bufnr, step)
   if #state.items > 1 then
     go()
   else
-    ask(bufnr, INVOKED, go)
+    ask(bufnr, asking.INVOKED, go)
   end
 end
 
@@ -214,7 +180,7 @@ function M.dismiss(bufnr)
   end
   local shown = state.items[1] ~= nil
   if client then
-    stop_asking(state, client)
+    asking.stop(state, client)
   end
   forget(bufnr, state)
   return shown

@@ -53,6 +53,26 @@ function M.wait(arguments, timeout)
   return { code = done.code, stdout = done.stdout or '', stderr = done.stderr or '' }
 end
 
+local OLDEST_PYTHON = 11
+
+--- What a program that failed complained of: its last line, and whether its Python is too old.
+---@param outcome { stdout?: string, stderr?: string }
+---@return string? complaint
+function M.complaint(outcome)
+  local said = vim.trim((outcome.stderr or '') .. '\n' .. (outcome.stdout or ''))
+  if said == '' then
+    return nil
+  end
+  local lines = vim.split(said, '\n')
+  -- A traceback names files of the Python that runs: what is wrong in them says nothing to a user.
+  local minor = tonumber(said:match('[Pp]ython3%.?(%d+)'))
+  if minor and minor < OLDEST_PYTHON then
+    local text = '%s; it runs on Python 3.%d, and needs 3.%d or newer'
+    return text:format(lines[#lines], minor, OLDEST_PYTHON)
+  end
+  return lines[#lines]
+end
+
 --- Where an engine's log is: one file for each model.
 ---@return string? the newest of them
 function M.engine_log()
