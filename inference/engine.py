@@ -67,6 +67,11 @@ class Engine:
         return self._filler is not None
 
     @property
+    def fills_at_once(self) -> int:
+        """Fills that gain by sharing the model's steps (`inference.shared_steps`)."""
+        return self._filler.fills_at_once if self._filler else 1
+
+    @property
     def filler(self) -> Filler:
         """The model in memory, which is loaded first where it is not."""
         self.load()

@@ -106,6 +106,8 @@ class DiffusionGemmaFiller:
         UsageError: the options ask for what the model cannot do.
     """
 
+    fills_at_once = 1
+
     def __init__(
         self,
         loaded: LoadedNetwork,

@@ -17,6 +17,7 @@ from midfill.inference.last_fills import LastFills
 from midfill.inference.prefix_cache import PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
+from midfill.inference.shared_steps import others_wait
 from midfill.inference.stopping import Surroundings
 from midfill.inference.text.line_breaks import in_document
 from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 CACHE_BYTES = 48 * 2**20
 """What the caches of all documents may hold; about 13 MB each with full windows."""
 
-ENCODE_CHUNK = 256
-"""Tokens encoded between two looks at whether the request is still wanted."""
+ENCODE_CHUNK, CHUNK_BESIDE_OTHERS = 256, 32
+"""Tokens encoded between two looks at whether the request is still wanted; and while other fills
+wait for their turn."""
+
+FILLS_AT_ONCE = 8
+"""More gain little: from some dozen slots on, a step takes longer by as much as it holds more."""
 
 SPARE_ROOM = 160
 """Slots kept free behind a new context, for its middle and for what is typed next."""
@@ -54,6 +59,8 @@ class EmbeddedFiller:
         fills: what was written last, for when something behind the hole or in another file has
             changed, so that none of the context that it followed is left.
     """
+
+    fills_at_once = FILLS_AT_ONCE
 
     def __init__(self, loaded: LoadedModel, name: str) -> None:
         self.loaded = loaded
@@ -191,10 +198,13 @@ def _encode_all_but_last_chunk(
     loaded: LoadedModel, cache: ContextCache, tokens: Sequence[int], cancelled: Callable[[], bool]
 ) -> None:
     """Encode what is new, but leave a last chunk of at least one token for the first step."""
-    while len(tokens) - len(cache) > ENCODE_CHUNK:
+    while True:
+        chunk = CHUNK_BESIDE_OTHERS if others_wait() else ENCODE_CHUNK
+        if len(tokens) - len(cache) <= chunk:
+            return
         if cancelled():
             raise Cancelled("the request was cancelled")
-        loaded.model.encode(tokens[len(cache) : len(cache) + ENCODE_CHUNK], cache)
+        loaded.model.encode(tokens[len(cache) : len(cache) + chunk], cache)
 
 
 def _end_doubts(loaded: LoadedModel, task: Task) -> EndDoubts | None:

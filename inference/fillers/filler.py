@@ -30,7 +30,13 @@ class Run:
 
 
 class Filler(Protocol):
-    """A model and its caches."""
+    """A model and its caches.
+
+    Attributes:
+        fills_at_once: fills that share the model's steps; one where it shares none.
+    """
+
+    fills_at_once: int
 
     def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
         """A draft after each denoising step, then the final fill.

@@ -110,6 +110,8 @@ class InPlaceFiller:
         UsageError: the options ask for what the model cannot do.
     """
 
+    fills_at_once = 1
+
     def __init__(
         self,
         checkpoint: AbsorbingCheckpoint,

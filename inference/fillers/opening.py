@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,11 @@ def open_filler(
     if reference.place is Place.EMBEDDED:
         from midfill.inference.fillers.embedded import EmbeddedFiller
         from midfill.inference.models.loading import load_embedded
+        from midfill.inference.shared_model import SharedModel
 
-        return EmbeddedFiller(load_embedded(device, listener), reference.name)
+        loaded = load_embedded(device, listener)
+        loaded = replace(loaded, model=SharedModel(loaded.model))
+        return EmbeddedFiller(loaded, reference.name)
     if reference.place is Place.VLLM:
         from midfill.inference.fillers.vllm import open_vllm
 

@@ -106,6 +106,8 @@ class VllmFiller:
     the next fill it is asked again what it has.
     """
 
+    fills_at_once = 1
+
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self._name = name

@@ -113,3 +113,18 @@ class DenoisingModel(Protocol):
     def keep(self, canvas: Canvas, count: int, cache: ContextCache) -> None:
         """Append the first ``count`` known slots of the canvas just denoised to the context."""
         ...
+
+
+class ModelForSeveral(DenoisingModel, Protocol):
+    """A model that can denoise several canvases in one pass."""
+
+    def denoise_together(
+        self, canvases: Sequence[Canvas], caches: Sequence[ContextCache]
+    ) -> list[CanvasPredictions]:
+        """`denoise` of each canvas, as if it were alone.
+
+        Args:
+            canvases: of different requests.
+            caches: the context before each; no two are the same.
+        """
+        ...

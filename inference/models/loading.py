@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from midfill.inference.confidence import Calibration
     from midfill.inference.models.embedded.end_head import EndHead
     from midfill.inference.models.embedded.files import EmbeddedFiles
-    from midfill.inference.models.interface import DenoisingModel
+    from midfill.inference.models.interface import ModelForSeveral
     from midfill.inference.progress import ProgressListener
     from midfill.inference.tokenizer import Tokenizer
 
@@ -56,7 +56,7 @@ class LoadedModel:
         looks_up: whether what followed elsewhere is verified along with the guesses.
     """
 
-    model: DenoisingModel
+    model: ModelForSeveral
     tokenizer: Tokenizer
     vocabulary: Vocabulary
     masks: int

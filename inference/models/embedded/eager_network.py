@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torch.nn import functional as F
 
 from midfill.inference.models.embedded.adapter import UNADAPTED
+from midfill.inference.models.embedded.network import attend_apart
 from midfill.kernels.adapted_linear import adapted_linear
 from midfill.kernels.canvas_attention import canvas_attention, causal_attention
 from midfill.kernels.gated_linear import gated_linear
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.models.embedded.adapter import LayerAdapter
     from midfill.inference.models.embedded.architecture import Architecture
-    from midfill.inference.models.embedded.network import Sight
+    from midfill.inference.models.embedded.network import Part
     from midfill.inference.models.embedded.sampler_head import SamplerHead
     from midfill.inference.models.embedded.weights import Layer, Weights
     from midfill.kernels.unmask import Unmasked
@@ -57,13 +59,21 @@ class EagerNetwork:
     def entering(self, behind: Tensor, masks: int) -> Tensor:
         return (behind[:, None] + self._adapter.mask_embeddings[:masks]).flatten(0, 1)
 
-    def layer(
-        self, number: int, states: Tensor, sight: Sight, keys: Tensor, values: Tensor
-    ) -> Tensor:
+    def layer(self, number: int, states: Tensor, known: int, parts: Sequence[Part]) -> Tensor:
         layer, entry = self._base.layers[number], self._adapter.entry_layer
         update = self._adapter.layers[number - entry] if number >= entry else UNADAPTED
-        states = states + self._attend(states, layer, update, sight, keys, values)
-        return states + self._feed_forward(states, layer, update, sight.known)
+        projected = norm_linear(
+            states,
+            layer.attention_norm,
+            self._shape.norm_epsilon,
+            layer.qkv,
+            layer.qkv_bias,
+            update.qkv,
+            known,
+        )
+        attended = attend_apart(projected, parts, partial(self._attend, number))
+        states = states + adapted_linear(attended, layer.o, None, update.o, known)
+        return states + self._feed_forward(states, layer, update, known)
 
     def normalised(self, states: Tensor) -> Tensor:
         return rms_norm(states, self._base.final_norm, self._shape.norm_epsilon)
@@ -77,26 +87,10 @@ class EagerNetwork:
     def best_guess(self, state: Tensor) -> int:
         return int(F.linear(state, self._guess_head).argmax())
 
-    def _attend(
-        self,
-        states: Tensor,
-        layer: Layer,
-        update: LayerAdapter,
-        sight: Sight,
-        keys: Tensor,
-        values: Tensor,
-    ) -> Tensor:
-        shape = self._shape
-        slots, context = states.shape[0], sight.context
-        projected = norm_linear(
-            states,
-            layer.attention_norm,
-            shape.norm_epsilon,
-            layer.qkv,
-            layer.qkv_bias,
-            update.qkv,
-            sight.known,
-        )
+    def _attend(self, number: int, projected: Tensor, part: Part) -> Tensor:
+        shape, sight = self._shape, part.sight
+        slots, context = projected.shape[0], sight.context
+        keys, values = part.cache.keys[number], part.cache.values[number]
         query, key, value = projected.split_with_sizes(
             (shape.query_width, shape.key_width, shape.key_width), dim=-1
         )
@@ -106,11 +100,9 @@ class EagerNetwork:
         keys[:, context:end] = key.transpose(0, 1)
         values[:, context:end] = value.view(slots, shape.key_heads, -1).transpose(0, 1)
         if sight.causal:
-            attended = causal_attention(query, keys[:, :end], values[:, :end])
-        else:
-            bias = sight.bias(shape.query_heads // shape.key_heads, query.dtype, query.device)
-            attended = canvas_attention(query, keys[:, :end], values[:, :end], bias)
-        return adapted_linear(attended, layer.o, None, update.o, sight.known)
+            return causal_attention(query, keys[:, :end], values[:, :end])
+        bias = sight.bias(shape.query_heads // shape.key_heads, query.dtype, query.device)
+        return canvas_attention(query, keys[:, :end], values[:, :end], bias)
 
     def _feed_forward(
         self, states: Tensor, layer: Layer, update: LayerAdapter, known: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from midfill.inference.models.embedded.network import attend_apart
 from midfill.kernels.int8_linear import Int8Linear, int8_linear
 from midfill.kernels.int8_unmask import int8_best, int8_unmask
 from midfill.kernels.rms_norm import rms_norm
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from midfill.inference.models.embedded.int8_sampler import Int8Sampler
-    from midfill.inference.models.embedded.network import Sight
+    from midfill.inference.models.embedded.network import Part
     from midfill.inference.models.embedded.weights import EmbeddingLookup
     from midfill.kernels.int8_matrix import Int8Matrix
     from midfill.kernels.native.library import NativeLibrary
@@ -89,14 +90,18 @@ class Int8Network:
     def entering(self, behind: Tensor, masks: int) -> Tensor:
         return (behind[:, None] + self._weights.mask_embeddings[:masks]).flatten(0, 1)
 
-    def layer(
-        self, number: int, states: Tensor, sight: Sight, keys: Tensor, values: Tensor
-    ) -> Tensor:
-        layer, native, known = self._weights.layers[number], self._native, sight.known
+    def layer(self, number: int, states: Tensor, known: int, parts: Sequence[Part]) -> Tensor:
+        layer, native = self._weights.layers[number], self._native
+
+        def attend(projected: Tensor, part: Part) -> Tensor:
+            sight, cache = part.sight, part.cache
+            keys, values = cache.keys[number], cache.values[number]
+            return rotary_attention(
+                projected, sight.angles, sight.visible, keys, values, sight.context, native
+            )
+
         projected = int8_linear(layer.qkv, states, known, native)
-        attended = rotary_attention(
-            projected, sight.angles, sight.visible, keys, values, sight.context, native
-        )
+        attended = attend_apart(projected, parts, attend)
         states = int8_linear(layer.o, attended, known, native, add_to=states)
         gate_up = int8_linear(layer.gate_up, states, known, native)
         return int8_linear(layer.down, gate_up, known, native, add_to=states)

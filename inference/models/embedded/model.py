@@ -18,7 +18,7 @@ import torch
 from midfill.inference.canvas import Canvas, CanvasLayout, slot_offsets, slot_visibility
 from midfill.inference.context_cache import ContextCache
 from midfill.inference.models.embedded.architecture import Architecture
-from midfill.inference.models.embedded.network import Sight
+from midfill.inference.models.embedded.network import Part, Sight
 from midfill.inference.models.interface import CanvasPredictions
 from midfill.inference.noise import Noise
 from midfill.kernels.rotary import RotaryTable
@@ -67,22 +67,22 @@ class EmbeddedModel:
         if not tokens:
             return
         canvas = Canvas(tuple(tokens), CanvasLayout(len(tokens), (), 0))
-        self._forward(canvas, cache)
+        self._forward([canvas], [cache])
         cache.tokens.extend(tokens)
 
-    @torch.inference_mode()
     def denoise(self, canvas: Canvas, cache: ContextCache) -> CanvasPredictions:
-        layout = canvas.layout
-        states = self._forward(canvas, cache)[layout.first_read :]
-        states = self._network.normalised(states)
-        read = layout.known - layout.first_read
-        return CanvasPredictions(
-            known_states=states[:read],
-            mask_states=states[read:].view(
-                len(layout.behind), layout.masks, self.architecture.width
-            ),
-            head=self._network,
-        )
+        return self.denoise_together([canvas], [cache])[0]
+
+    @torch.inference_mode()
+    def denoise_together(
+        self, canvases: Sequence[Canvas], caches: Sequence[ContextCache]
+    ) -> list[CanvasPredictions]:
+        # With few slots it is reading the weights that takes time, and that is done once for all.
+        found = self._forward(canvases, caches)
+        return [
+            self._predictions(canvas.layout, states)
+            for canvas, states in zip(canvases, found, strict=True)
+        ]
 
     @torch.inference_mode()
     def guess(
@@ -103,28 +103,79 @@ class EmbeddedModel:
     def keep(self, canvas: Canvas, count: int, cache: ContextCache) -> None:
         cache.tokens.extend(canvas.tokens[:count])
 
-    def _forward(self, canvas: Canvas, cache: ContextCache) -> Tensor:
-        """States of all slots, (slots, width); writes their keys behind the context's."""
-        layout, network = canvas.layout, self._network
-        cache.reserve(layout.slots)
-        angles = self._rotary.at((slot_offsets(layout) + len(cache)).to(network.device))
-        # Below the entry layer there are known slots only.
-        sight = self._sight(layout, angles, len(cache), layout.known)
-        states = network.embed(canvas.tokens)
-        for i, (keys, values) in enumerate(zip(cache.keys, cache.values, strict=True)):
-            if i == self._entry_layer and layout.masks:
-                behind = states[torch.tensor(layout.behind, device=network.device)]
-                states = torch.cat((states, network.entering(behind, layout.masks)))
-                sight = self._sight(layout, angles, len(cache), layout.slots)
-            states = network.layer(i, states, sight, keys, values)
-        return states
+    def _predictions(self, layout: CanvasLayout, states: Tensor) -> CanvasPredictions:
+        """Args:
+        states: (slots, width), behind the last layer.
+        """
+        states = self._network.normalised(states[layout.first_read :])
+        read = layout.known - layout.first_read
+        return CanvasPredictions(
+            known_states=states[:read],
+            mask_states=states[read:].view(
+                len(layout.behind), layout.masks, self.architecture.width
+            ),
+            head=self._network,
+        )
 
-    def _sight(self, layout: CanvasLayout, angles: RotaryTable, context: int, slots: int) -> Sight:
+    def _forward(self, canvases: Sequence[Canvas], caches: Sequence[ContextCache]) -> list[Tensor]:
+        """States of each canvas's slots, (slots, width); writes their keys behind the context's.
+
+        The known slots of all canvases come first, then the mask slots of all.
+        """
+        network = self._network
+        layouts = [canvas.layout for canvas in canvases]
+        for layout, cache in zip(layouts, caches, strict=True):
+            cache.reserve(layout.slots)
+        known = sum(layout.known for layout in layouts)
+        states = network.embed([token for canvas in canvases for token in canvas.tokens])
+        # Below the entry layer there are known slots only.
+        parts = self._parts(layouts, caches, masks=False)
+        for number in range(self.architecture.layers):
+            if number == self._entry_layer and any(layout.masks for layout in layouts):
+                groups = [states[behind] for behind in self._behind(layouts)]
+                entering = map(network.entering, groups, [layout.masks for layout in layouts])
+                states = torch.cat((states, *entering))
+                parts = self._parts(layouts, caches, masks=True)
+            states = network.layer(number, states, known, parts)
+        return [states if part.rows is None else states[part.rows] for part in parts]
+
+    def _behind(self, layouts: Sequence[CanvasLayout]) -> list[Tensor]:
+        """Among the known slots of all canvases, those that each canvas's groups stand behind."""
+        first, found = 0, []
+        for layout in layouts:
+            rows = [first + known for known in layout.behind]
+            found.append(torch.tensor(rows, dtype=torch.long, device=self._network.device))
+            first += layout.known
+        return found
+
+    def _parts(
+        self, layouts: Sequence[CanvasLayout], caches: Sequence[ContextCache], *, masks: bool
+    ) -> list[Part]:
+        """Where each canvas's slots stand and whom they see, with its masks or without."""
+        sights = [
+            self._sight(layout, len(cache), layout.slots if masks else layout.known)
+            for layout, cache in zip(layouts, caches, strict=True)
+        ]
+        if len(layouts) == 1:
+            return [Part(None, sights[0], caches[0])]
+        first_known, first_mask = 0, sum(layout.known for layout in layouts)
+        parts = []
+        for layout, sight, cache in zip(layouts, sights, caches, strict=True):
+            rows = [torch.arange(first_known, first_known + layout.known)]
+            first_known += layout.known
+            if masks:
+                count = layout.slots - layout.known
+                rows.append(torch.arange(first_mask, first_mask + count))
+                first_mask += count
+            parts.append(Part(torch.cat(rows).to(self._network.device), sight, cache))
+        return parts
+
+    def _sight(self, layout: CanvasLayout, context: int, slots: int) -> Sight:
         """That of the first ``slots`` slots."""
+        positions = slot_offsets(layout)[:slots] + context
         return Sight(
-            RotaryTable(angles.cos[:slots], angles.sin[:slots]),
+            self._rotary.at(positions.to(self._network.device)),
             slot_visibility(layout)[:slots, :slots],
             context,
-            layout.known,
             causal=context == 0 and slots == layout.known,
         )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from midfill.kernels.canvas_attention import attention_bias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
     from torch import Tensor
 
+    from midfill.inference.context_cache import ContextCache
     from midfill.inference.models.embedded.sampler_head import Sampler
     from midfill.kernels.rotary import RotaryTable
     from midfill.kernels.unmask import Unmasked
@@ -20,20 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Sight:
-    """Where the slots of a pass stand and whom they see; shared by the layers that they go through.
+    """Where a canvas's slots stand and whom they see; shared by the layers that they go through.
 
     Attributes:
         angles: of the slots' positions.
         visible: (slots, slots) bool, on the CPU; which slot (row) sees which. All see the context.
         context: cached tokens.
-        known: how many of the slots are known tokens; they come first.
         causal: whether there is no context and every slot sees itself and all before it.
     """
 
     angles: RotaryTable
     visible: Tensor
     context: int
-    known: int
     causal: bool
     _bias: Tensor | None = field(default=None, init=False)
 
@@ -42,6 +41,44 @@ class Sight:
         if self._bias is None:
             self._bias = attention_bias(self.visible.to(device), self.context, group, dtype)
         return self._bias
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One canvas of a pass; others may go through the layers along with it.
+
+    Attributes:
+        rows: (slots,) long, where the canvas's slots stand among those of the pass; None where
+            they are all there is.
+        sight: theirs.
+        cache: the context before them. Their keys and values are written behind it.
+    """
+
+    rows: Tensor | None
+    sight: Sight
+    cache: ContextCache
+
+
+def attend_apart(
+    projected: Tensor, parts: Sequence[Part], attend: Callable[[Tensor, Part], Tensor]
+) -> Tensor:
+    """Attention of each part by itself, whose outcome stands where its slots stand.
+
+    Args:
+        projected: (slots, …) of all parts.
+        parts: they share no slot.
+        attend: given a part's rows of ``projected``, what its slots attended to.
+    """
+    attended: Tensor | None = None
+    for part in parts:
+        if part.rows is None:
+            return attend(projected, part)
+        found = attend(projected[part.rows], part)
+        if attended is None:
+            attended = found.new_empty(projected.shape[0], found.shape[1])
+        attended[part.rows] = found
+    assert attended is not None
+    return attended
 
 
 class Network(Protocol):
@@ -74,16 +111,14 @@ class Network(Protocol):
         """
         ...
 
-    def layer(
-        self, number: int, states: Tensor, sight: Sight, keys: Tensor, values: Tensor
-    ) -> Tensor:
+    def layer(self, number: int, states: Tensor, known: int, parts: Sequence[Part]) -> Tensor:
         """One layer. Writes the slots' keys and values behind the context's.
 
         Args:
             number: counted from 0.
             states: (slots, width); may be changed.
-            sight: where the slots stand, and whom they see.
-            keys, values: (key_heads, capacity, head_size) of this layer.
+            known: how many of the slots are known tokens; they come first.
+            parts: the canvases of which the slots are.
 
         Returns:
             (slots, width).

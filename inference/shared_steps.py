@@ -1,0 +1,214 @@
+"""Several fills at once, which share the forward passes of one model.
+
+Each fill runs in a greenlet, which stops wherever it wants something of the model that others may
+want as well. When all have stopped, what they want is computed together, and they go on. So fills
+join and leave between two denoising steps, and all of it happens in one thread.
+
+Source: iteration-level scheduling, Orca, OSDI 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from typing import TYPE_CHECKING, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from midfill.inference.errors import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SLOTS_TOGETHER = 48
+"""Slots of one pass at most, unless one canvas has more: a pass takes the longer the more it holds.
+"""
+
+
+class Kind(IntEnum):
+    """What is wanted, the quickest first. Only what is of one kind is computed together."""
+
+    HEAD = auto()
+    """Tokens of states that have been computed."""
+    STEP = auto()
+    """A denoising step."""
+    CONTEXT = auto()
+    """A piece of a context; it takes as long as several steps, and so each goes alone."""
+
+
+class Wanted(Protocol):
+    """Something that a fill wants of the model."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def slots(self) -> int:
+        """How many go through the layers for it."""
+        ...
+
+    def together(self, others: Sequence[Wanted]) -> list[object]:
+        """Compute it and others of its kind; the outcomes, its own first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """The outcome of what could not be computed."""
+
+    error: Exception
+
+
+class _Fill(greenlet):
+    """A fill on its way.
+
+    Attributes:
+        cancelled: whether nobody waits for it any more.
+        steps: whose it is.
+        wanted: what it waits for; None if only for its turn.
+    """
+
+    def __init__(
+        self, work: Callable[[], None], cancelled: Callable[[], bool], steps: SharedSteps
+    ) -> None:
+        super().__init__(work)
+        self.cancelled = cancelled
+        self.steps = steps
+        self.wanted: Wanted | None = None
+
+    def wait_for(self, wanted: Wanted | None) -> object:
+        """From within: stop here until that has been computed."""
+        self.wanted = wanted
+        assert self.parent is not None
+        return self.parent.switch()
+
+
+def shared(wanted: Wanted) -> object:
+    """Have something computed: inside a fill of `SharedSteps` along with what other fills want."""
+    fill = getcurrent()
+    if not isinstance(fill, _Fill):
+        return wanted.together(())[0]
+    outcome = fill.wait_for(wanted)
+    if isinstance(outcome, _Failed):
+        raise outcome.error
+    return outcome
+
+
+def others_wait() -> bool:
+    """Whether there are other fills beside this one."""
+    fill = getcurrent()
+    return isinstance(fill, _Fill) and len(fill.steps) > 1
+
+
+def let_others() -> None:
+    """Let other fills have their turn."""
+    fill = getcurrent()
+    if isinstance(fill, _Fill):
+        fill.wait_for(None)
+
+
+class SharedSteps:
+    """The fills that run at once. Used by one thread alone."""
+
+    def __init__(self) -> None:
+        self._fills: list[_Fill] = []
+        self._context_is_next = False
+
+    def __len__(self) -> int:
+        return len(self._fills)
+
+    def begin(self, work: Callable[[], None], cancelled: Callable[[], bool]) -> None:
+        """Let a fill join the next round.
+
+        Args:
+            work: makes it, and raises nothing.
+            cancelled: asked before anything is computed for it; then it is thrown a `Cancelled`.
+        """
+        self._fills.append(_Fill(work, cancelled, self))
+
+    def advance(self) -> None:
+        """One round: each fill goes on until it wants something, then some of it is computed.
+
+        Steps and pieces of contexts take turns, so that a long context keeps nobody waiting for
+        longer than a piece of it.
+        """
+        for fill in [*self._fills]:
+            if fill.wanted is None:
+                self._resume(fill, None)
+        for fill in [*self._fills]:
+            if fill.wanted is not None and fill.cancelled():
+                self._throw(fill, Cancelled("the request was cancelled"))
+        chosen = self._chosen()
+        if not chosen:
+            return
+        self._context_is_next = chosen[0].wanted is not None and (
+            chosen[0].wanted.kind is Kind.STEP
+        )
+        for fill, outcome in zip(chosen, _computed(chosen), strict=True):
+            # Whoever was served stands behind the others from now on.
+            self._fills.remove(fill)
+            self._fills.append(fill)
+            self._resume(fill, outcome)
+
+    def stop(self) -> None:
+        """Have every fill end where it is."""
+        for fill in [*self._fills]:
+            self._throw(fill, Cancelled("the engine stops"))
+
+    def _chosen(self) -> list[_Fill]:
+        """Whose wishes are computed in this round."""
+        by_kind: dict[Kind, list[_Fill]] = {}
+        for fill in self._fills:
+            if fill.wanted is not None:
+                by_kind.setdefault(fill.wanted.kind, []).append(fill)
+        if not by_kind:
+            return []
+        if self._context_is_next and Kind.CONTEXT in by_kind and Kind.HEAD not in by_kind:
+            return by_kind[Kind.CONTEXT][:1]
+        kind = min(by_kind)
+        if kind is Kind.CONTEXT:
+            return by_kind[kind][:1]
+        chosen: list[_Fill] = []
+        slots = 0
+        for fill in by_kind[kind]:
+            assert fill.wanted is not None
+            slots += fill.wanted.slots
+            if chosen and slots > SLOTS_TOGETHER:
+                break
+            chosen.append(fill)
+        return chosen
+
+    def _resume(self, fill: _Fill, outcome: object) -> None:
+        fill.wanted = None
+        fill.switch(*(() if not fill else (outcome,)))
+        self._forget_if_done(fill)
+
+    def _throw(self, fill: _Fill, error: Exception) -> None:
+        if fill:
+            fill.wanted = None
+            fill.throw(error)
+            self._forget_if_done(fill)
+        else:  # it has not begun
+            self._fills.remove(fill)
+
+    def _forget_if_done(self, fill: _Fill) -> None:
+        if fill.dead:
+            self._fills.remove(fill)
+
+
+def _computed(fills: Sequence[_Fill]) -> list[object]:
+    """What each of them wanted. Where it fails together, each has it computed alone."""
+    wanted = [fill.wanted for fill in fills if fill.wanted is not None]
+    if len(wanted) > 1:
+        try:
+            return wanted[0].together(wanted[1:])
+        except Exception:
+            pass
+    return [_outcome_alone(one) for one in wanted]
+
+
+def _outcome_alone(wanted: Wanted) -> object:
+    try:
+        return wanted.together(())[0]
+    except Exception as error:
+        return _Failed(error)
