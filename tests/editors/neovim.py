@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -50,6 +51,13 @@ _G.said = {}
 vim.notify = function(text, level) table.insert(_G.said, { text, level or 2 }) end
 vim.g.loaded_python3_provider = 0
 """
+
+
+def fake_program(path: Path, text: str) -> list[str]:
+    """A shell script in place of the server."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return [str(path), "lsp"]
 
 
 class Ghost:
@@ -188,6 +196,22 @@ class Neovim:
         self.command("Midfill explain")
         return str(self.wait(lambda: self.said, "an explanation")[0])
 
+    def kept_quiet(self, line: str, words: str) -> None:
+        """Wait until a line is typed and nothing suggested, with these words as the explanation.
+
+        It is typed again as often as it takes: what was asked before a change is answered too.
+        """
+
+        def quiet() -> bool:
+            self.type("<C-u>")
+            self.wait(lambda: self.line == "", "an empty line")
+            self.type(line)
+            self.wait(lambda: self.line == line, "the line")
+            return words in self.explanation()
+
+        self.wait(quiet, words)
+        assert self.ghost is None
+
     @property
     def statusline(self) -> str:
         return str(self.lua("return require('midfill').statusline()"))
@@ -208,15 +232,16 @@ class Neovim:
         """Wait until the engine is."""
         self.wait(lambda: self.statusline == "midfill: ready", "a ready engine", 60)
 
-    def suggestion(self) -> Ghost:
+    def suggestion(self, ask: str = "<Esc>a") -> Ghost:
         """Wait for grey text at the cursor, which is in Insert mode.
 
-        An engine that has no time may give up with nothing; coming back to the place asks again.
+        Args:
+            ask: keys that ask again, as an engine that has no time may give up with nothing.
         """
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with suppress(AssertionError):
                 return self.wait(lambda: self.ghost, "a suggestion", ONE_ANSWER)
             if self.statusline == "midfill: ready":
-                self.type("<Esc>a")
+                self.type(ask)
         return self.wait(lambda: self.ghost, "a suggestion", ONE_ANSWER)

@@ -61,6 +61,15 @@ class Emacs(Terminal):
         self.type(command)
         self.press("Enter")
 
+    def call_until(self, command: str, holds: Callable[[str], bool]) -> None:
+        """Call a command until something holds of the screen: what is still starting does less."""
+        for seconds in TRIES:
+            self.call(command)
+            with suppress(AssertionError):
+                self.wait_until(holds, seconds)
+                return
+        raise AssertionError(f"{command} does not do it:\n{self.screen}")
+
     def suggested(self) -> None:
         """Type something, and wait for what is suggested behind it."""
         self.type_until(TYPED, lambda _: self.shows_grey(TYPED, REST))
@@ -159,6 +168,32 @@ def test_a_region_is_filled_and_undone_in_one_step(emacs: Emacs) -> None:
     wait_for_text(emacs.file, lambda text: text == FILLED.replace(REST, ""))
 
 
+def test_all_placeholders_are_filled_and_undone_in_one_step(emacs: Emacs) -> None:
+    emacs.type("___")
+    emacs.save()
+    before = wait_for_text(emacs.file, lambda text: "return ___" in text)
+    emacs.call_until("midfill-fill-holes", lambda screen: "___" not in screen)
+    emacs.save()
+    filled = wait_for_text(emacs.file, lambda text: "___" not in text)
+    assert "return " in filled
+    compile(filled, "rectangle.py", "exec")
+    emacs.press("C-/")
+    emacs.save()
+    wait_for_text(emacs.file, lambda text: text == before)
+
+
+def test_a_snooze_is_quiet_until_it_ends(emacs: Emacs) -> None:
+    emacs.call_until("midfill-snooze", lambda screen: "Midfill:paused" in screen)
+    emacs.type(TYPED)
+    emacs.call("midfill-explain")
+    emacs.wait_for("Midfill is paused for 5 more minutes.")
+    assert REST not in emacs.screen
+    emacs.press(*["BSpace"] * len(TYPED))
+    emacs.call("midfill-resume")
+    emacs.wait_for(READY)
+    emacs.suggested()
+
+
 def test_why_there_is_nothing_is_told(emacs: Emacs) -> None:
     emacs.evaluate("(setq midfill-settings (list :enabled :json-false))")
     emacs.call("midfill-restart")
@@ -211,11 +246,9 @@ def test_eglot_completes(tmp_path: Path) -> None:
         emacs.wait_for("[eglot:")
         emacs.go_to(LINE)
         emacs.type(TYPED)
-        for seconds in TRIES:
-            emacs.call("completion-at-point")
-            with suppress(AssertionError):
-                emacs.wait_for("return self.width * self.height", seconds=seconds)
-                break
+        emacs.call_until(
+            "completion-at-point", lambda screen: "return self.width * self.height" in screen
+        )
         emacs.save()
         wait_for_text(emacs.file, lambda text: text == FILLED)
     finally:

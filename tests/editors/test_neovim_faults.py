@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from neovim import SERVER
+from neovim import SERVER, fake_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +27,6 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def script(path: Path, text: str) -> list[str]:
-    """A program in place of the server."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return [str(path), "lsp"]
-
-
 def starts(path: Path) -> int:
     """How often a program that notes its starts has been started."""
     return len(path.read_text().splitlines()) if path.exists() else 0
@@ -47,9 +39,9 @@ def servers(neovim: Neovim) -> list[psutil.Process]:
 
 
 def test_a_missing_server_is_said_once_with_what_to_do(
-    new_neovim: Callable[[], Neovim], file: Path
+    any_neovim: Callable[..., Neovim], file: Path
 ) -> None:
-    neovim = new_neovim()
+    neovim = any_neovim()
     neovim.set_up(cmd=["/nowhere/midfill", "lsp"])
     neovim.open(file)
     neovim.wait(lambda: neovim.said, "a message")
@@ -64,10 +56,10 @@ def test_a_missing_server_is_said_once_with_what_to_do(
 
 
 def test_a_server_found_later_is_started_by_restart(
-    new_neovim: Callable[[], Neovim], file: Path, tmp_path: Path
+    any_neovim: Callable[..., Neovim], file: Path, tmp_path: Path
 ) -> None:
     later = tmp_path / "midfill"
-    neovim = new_neovim()
+    neovim = any_neovim()
     neovim.set_up(cmd=[str(later), "lsp"])
     neovim.open(file)
     neovim.wait(lambda: neovim.said, "a message")
@@ -81,7 +73,7 @@ def test_a_server_that_crashes_at_start_is_given_up_and_said_so(
 ) -> None:
     log = tmp_path / "starts"
     broken = "echo \"ModuleNotFoundError: No module named 'pygls'\" >&2; exit 1"
-    command = script(tmp_path / "midfill", f'[ "$1" = lsp ] && echo >> {log}; {broken}')
+    command = fake_program(tmp_path / "midfill", f'[ "$1" = lsp ] && echo >> {log}; {broken}')
     neovim = new_neovim()
     neovim.set_up(cmd=command, crashes={"most": 3, "within": 60})
     neovim.open(file)
@@ -119,8 +111,10 @@ def test_a_server_that_is_killed_is_started_again(
 
 
 def test_an_engine_that_is_killed_comes_back(
-    neovim: Neovim, file: Path, end_engine: Callable[[], None]
+    any_neovim: Callable[..., Neovim], file: Path, end_engine: Callable[[], None]
 ) -> None:
+    neovim = any_neovim()
+    neovim.set_up()
     neovim.open(file)
     neovim.ready()
     end_engine()
@@ -143,14 +137,7 @@ def test_settings_count_as_soon_as_they_change(neovim: Neovim, file: Path) -> No
     neovim.suggestion()
     try:
         neovim.configure(languages={"python": {"enabled": False}})
-
-        def switched_off() -> bool:
-            neovim.type("<C-u>    return ")  # as what was asked before the change is answered too
-            neovim.wait(lambda: neovim.line == "    return ")
-            return "switched off here" in neovim.explanation()
-
-        neovim.wait(switched_off)
-        assert neovim.ghost is None
+        neovim.kept_quiet("    return ", "switched off here")
         neovim.configure(mode="loud")
         neovim.wait(lambda: any("mode" in text and "eager" in text for text in neovim.said))
     finally:
@@ -160,11 +147,11 @@ def test_settings_count_as_soon_as_they_change(neovim: Neovim, file: Path) -> No
 
 
 def test_two_neovims_on_one_folder_share_an_engine(
-    neovim: Neovim, new_neovim: Callable[[], Neovim], file: Path
+    any_neovim: Callable[..., Neovim], file: Path
 ) -> None:
-    second = new_neovim()
-    second.set_up()
+    neovim, second = any_neovim(), any_neovim()
     for each in (neovim, second):
+        each.set_up()
         each.open(file)
     for each in (neovim, second):
         each.ready()
@@ -173,23 +160,6 @@ def test_two_neovims_on_one_folder_share_an_engine(
         each.suggestion()
         each.type("<Esc>")
     assert servers(neovim)[0].pid != servers(second)[0].pid
-
-
-def test_nothing_is_written_into_a_read_only_folder(neovim: Neovim, tmp_path: Path) -> None:
-    folder = tmp_path / "read-only"
-    folder.mkdir()
-    file = folder / "double.py"
-    file.write_text(BODY)
-    file.chmod(0o444)
-    folder.chmod(0o555)
-    neovim.open(file)
-    neovim.ready()
-    neovim.type("Go    return ")
-    neovim.suggestion()
-    neovim.type("<Esc>")
-    assert [path.name for path in folder.iterdir()] == ["double.py"]
-    assert file.read_text() == BODY
-    folder.chmod(0o755)
 
 
 def test_leaving_neovim_leaves_no_server_behind(
@@ -233,9 +203,8 @@ def test_a_user_s_own_configuration_of_the_client_counts(
     neovim.open(file)
     neovim.ready()
     neovim.type("Go    return ")
-    neovim.wait(lambda: "only when it is asked by hand" in neovim.explanation())
-    assert neovim.ghost is None
+    neovim.kept_quiet("    return ", "only when it is asked by hand")
     neovim.type("<M-Bslash>")
-    neovim.suggestion()
+    neovim.suggestion("<M-Bslash>")
     namespace = "vim.api.nvim_get_namespaces()['midfill.ghost']"
     assert neovim.lua(f"return vim.api.nvim_buf_get_extmarks(0, {namespace}, 0, -1, {{}})")

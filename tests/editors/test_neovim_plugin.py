@@ -15,9 +15,13 @@ from neovim import PLUGIN, SERVER
 if TYPE_CHECKING:
     from neovim import Neovim
 
+ONE_VERSION = pytest.mark.parametrize("neovim_program", ["0.12"], indirect=True)
+"""For what both do by the same Lua, and what takes long because the command line does."""
+
 LUA = sorted(PLUGIN.rglob("*.lua"))
 
 
+@ONE_VERSION
 def test_subcommands_are_completed(neovim: Neovim) -> None:
     def complete(line: str) -> list[str]:
         return neovim.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
@@ -32,6 +36,7 @@ def test_subcommands_are_completed(neovim: Neovim) -> None:
     neovim.wait(lambda: any("no :Midfill nonsense" in text for text in neovim.said))
 
 
+@ONE_VERSION
 def test_pages_open_and_close(neovim: Neovim, tmp_path: Path) -> None:
     neovim.show(tmp_path / "double.py", "def double(number):\n")
     neovim.type("Go    return ")

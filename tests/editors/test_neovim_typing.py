@@ -54,6 +54,18 @@ def at_cursor(neovim: Neovim) -> Ghost:
     return ghost
 
 
+def never_elsewhere(neovim: Neovim, seconds: float = 0.5) -> None:
+    """Look until there is grey text, or for so long: it has to stand at the cursor.
+
+    The answer to a newer question comes last, so behind it none to an older one can.
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and neovim.ghost is None:
+        time.sleep(0.005)
+    ghost = neovim.ghost
+    assert ghost is None or (ghost.row, ghost.col) == neovim.cursor
+
+
 def test_tab_accepts_what_is_shown(circle: Neovim) -> None:
     line, ghost = circle.line, at_cursor(circle)
     circle.type("<Tab>")
@@ -196,11 +208,9 @@ def test_the_next_suggestions_come_on_demand_and_go_round(circle: Neovim) -> Non
 def test_a_suggestion_can_be_asked_for_by_hand(by_hand: Neovim, tmp_path: Path) -> None:
     by_hand.show(tmp_path / "circle.py", CIRCLE)
     by_hand.type("Go    return ")
-    by_hand.wait(lambda: by_hand.mode == "i")
-    by_hand.wait(lambda: "only when it is asked by hand" in by_hand.explanation())
-    assert by_hand.ghost is None
+    by_hand.kept_quiet("    return ", "only when it is asked by hand")
     by_hand.type("<M-Bslash>")
-    assert "radius" in by_hand.suggestion().text
+    assert "radius" in by_hand.suggestion("<M-Bslash>").text
     at_cursor(by_hand)
 
 
@@ -258,11 +268,7 @@ def test_grey_text_asked_for_elsewhere_never_shows(neovim: Neovim, tmp_path: Pat
         time.sleep(wait)  # the question is on its way, or the answer
         neovim.type("<Esc>ggO# ")
         neovim.wait(lambda: neovim.line == "# ")
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            ghost = neovim.ghost
-            assert ghost is None or (ghost.row, ghost.col) == neovim.cursor
-            time.sleep(0.005)
+        never_elsewhere(neovim)
         neovim.type("<Esc>u")
         neovim.wait(lambda: neovim.mode == "n")
         assert neovim.ghost is None
@@ -277,11 +283,7 @@ def test_a_paste_above_while_the_model_is_asked_misplaces_nothing(
         neovim.wait(lambda: neovim.line == "    return ")
         time.sleep(wait)
         neovim.nvim.api.buf_set_lines(0, 0, 0, True, ["# pasted"] * 3)
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            ghost = neovim.ghost
-            assert ghost is None or (ghost.row, ghost.col) == neovim.cursor
-            time.sleep(0.005)
+        never_elsewhere(neovim)
         assert neovim.suggestion().row == neovim.cursor[0]
         neovim.type("<Esc>")
         neovim.wait(lambda: neovim.mode == "n")

@@ -46,6 +46,15 @@ def test_a_workspace_sets_only_what_a_folder_may_set() -> None:
         assert setting["scope"] == "machine"
 
 
+def test_what_counts_from_the_next_start_makes_the_extension_start_it() -> None:
+    code = (SOURCE / "src" / "core" / "settings.ts").read_text()
+    restarting = set(re.findall(r'"(midfill\.\w+)"', code))
+    assert "midfill.model" in restarting
+    for name, rule in OURS["properties"].items():
+        if "counts from the next start" in rule["markdownDescription"]:
+            assert name in restarting
+
+
 def test_every_command_has_a_title_and_an_icon_and_is_made() -> None:
     source = "".join(file.read_text() for file in (SOURCE / "src").rglob("*.ts"))
     for command in CONTRIBUTED["commands"]:

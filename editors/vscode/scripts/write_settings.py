@@ -15,8 +15,8 @@ MANIFEST = Path(__file__).resolve().parent.parent / "package.json"
 OWN = "midfill.server."
 """Settings of the extension itself."""
 
-OF_THE_MACHINE = ("model",)
-"""May be a path, and says what is run."""
+OF_THE_MACHINE = ("model", "endpoint", "endpointTokenFile")
+"""May be a path, or say what is run and where."""
 
 ENUM_DESCRIPTIONS = {
     "mode": [

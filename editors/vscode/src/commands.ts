@@ -2,13 +2,13 @@ import { commands, type Disposable, type LogOutputChannel, type TextEditor, wind
 import { entries } from "./core/menu";
 import { choices } from "./core/models";
 import type { Problem } from "./core/problem";
-import { lastLine, run } from "./core/running";
 import type { Environment } from "./environment";
 import type { Fills } from "./fills";
 import type { Pages } from "./pages";
 import { tell } from "./problems";
 import type { Server } from "./server";
 import type { StatusItem } from "./status_item";
+import { fetchModel, printed } from "./tool";
 
 /** What the commands work on. */
 export interface Parts {
@@ -20,7 +20,6 @@ export interface Parts {
   readonly status: StatusItem;
 }
 
-const TOOL_TIMEOUT = 60_000;
 const MINUTES = [5, 15, 30, 60, 240] as const;
 
 /** Commands that VS Code has itself, under a name that can be found among ours. */
@@ -35,7 +34,7 @@ const EDITOR_COMMANDS: Readonly<Record<string, string>> = {
 /** Register all of them. */
 export function registerCommands(parts: Parts): Disposable[] {
   const { fills, log, server } = parts;
-  const made: Readonly<Record<string, () => unknown>> = {
+  const made: Readonly<Record<string, (name?: string) => unknown>> = {
     "midfill.fillSelection": () => fillSelection(parts),
     "midfill.fillPlaceholders": () => fillPlaceholders(parts),
     "midfill.cancelFill": () => fills.cancel(),
@@ -44,6 +43,7 @@ export function registerCommands(parts: Parts): Disposable[] {
     "midfill.pause": () => pause(parts),
     "midfill.goOn": () => served(parts, () => server.execute("midfill.resume")),
     "midfill.pickModel": () => pickModel(parts),
+    "midfill.fetchModel": (name?: string) => fetchModel(parts.environment, name ?? modelSetting()),
     "midfill.restart": () => server.restart(),
     "midfill.install": () => install(parts),
     "midfill.showLog": () => log.show(),
@@ -153,23 +153,9 @@ function hours(number: number): string {
   return number === 1 ? "1 hour" : `${number} hours`;
 }
 
-/** What one of Midfill's own commands prints. */
-async function printed(parts: Parts, ...args: string[]): Promise<string> {
-  const program = await parts.environment.find();
-  if (!program) {
-    throw new Error("Midfill is not installed");
-  }
-  const ran = await run(program.file, args, { timeout: TOOL_TIMEOUT });
-  if (ran.code !== 0) {
-    throw new Error(lastLine(ran.stderr) || `\`midfill ${args.join(" ")}\` did not work`);
-  }
-  return ran.stdout;
-}
-
 async function pickModel(parts: Parts): Promise<void> {
   await served(parts, async () => {
-    const settings = workspace.getConfiguration("midfill");
-    const listed = printed(parts, "model", "list", "--json").then((text) => choices(text, settings.get("model", "embedded")));
+    const listed = printed(parts.environment, "model", "list", "--json").then((text) => choices(text, modelSetting()));
     const chosen = await window.showQuickPick(listed, {
       placeHolder: "The model that fills; the server is started anew with it",
       matchOnDescription: true,
@@ -181,25 +167,27 @@ async function pickModel(parts: Parts): Promise<void> {
     if (chosen.missing && !(await offerToPull(parts, chosen.name))) {
       return;
     }
-    await settings.update("model", chosen.name, true);
+    await workspace.getConfiguration("midfill").update("model", chosen.name, true);
   });
 }
 
-/** A model has to be fetched first, in a terminal, as its licence may be asked about there. */
+function modelSetting(): string {
+  return workspace.getConfiguration("midfill").get("model", "embedded");
+}
+
+/** A model has to be fetched first; whether it is to be set. */
 async function offerToPull(parts: Parts, name: string): Promise<boolean> {
   const [fetch, only] = ["Fetch It", "Only Set It"];
   const answer = await window.showInformationMessage(`${name} is not on this machine yet.`, { modal: true }, fetch, only);
   if (answer === fetch) {
-    const program = await parts.environment.find();
-    const terminal = window.createTerminal({ name: "Midfill", shellPath: program?.file ?? "midfill", shellArgs: ["model", "pull", name] });
-    terminal.show();
+    await fetchModel(parts.environment, name);
   }
   return answer !== undefined;
 }
 
 async function showStatistics(parts: Parts): Promise<void> {
   try {
-    await parts.pages.show("statistics.txt", await printed(parts, "stats"));
+    await parts.pages.show("statistics.txt", await printed(parts.environment, "stats"));
   } catch (error) {
     await tell({ kind: "failed", message: `Midfill has no statistics to show: ${messageOf(error)}.`, actions: ["log"] });
   }
@@ -212,8 +200,15 @@ async function install(parts: Parts): Promise<void> {
   }
   await parts.server.stop();
   parts.server.become("installing");
-  await parts.environment.install();
-  await parts.server.restart();
+  const problem = await parts.environment.install();
+  if (problem) {
+    void tell(problem);
+  }
+  if (problem && !(await parts.environment.find())) {
+    parts.server.become("missing", problem);
+  } else {
+    await parts.server.restart();
+  }
 }
 
 async function switchHere(on: boolean): Promise<void> {

@@ -1,15 +1,18 @@
 import { type ExtensionContext, type LogOutputChannel, ProgressLocation, window, workspace } from "vscode";
+import { keepPackage, packageToInstall } from "./asking";
 import { expanded, onPath } from "./core/finding";
+import { NOTHING_ENTERED } from "./core/installation_problems";
 import { PrivateEnvironment } from "./core/private_environment";
 import type { Program } from "./core/probing";
-import { Trouble } from "./core/problem";
+import { type Problem, Trouble } from "./core/problem";
 import { findPython } from "./core/python";
-import { tell } from "./problems";
 
 /** Finds Midfill, and installs it where there is none. */
 export class Environment {
   private readonly own: PrivateEnvironment;
-  private installing: Promise<boolean> | undefined;
+  private installing: Promise<Problem | undefined> | undefined;
+  private running: Promise<unknown> | undefined;
+  private cancelled = new AbortController();
 
   constructor(
     context: ExtensionContext,
@@ -28,21 +31,42 @@ export class Environment {
     if (found) {
       return { file: found, origin: "path" };
     }
-    return (await this.own.isComplete()) ? { file: this.own.program, origin: "private" } : undefined;
+    return (await this.own.isInstalled()) ? { file: this.own.program, origin: "private" } : undefined;
   }
 
-  /** Install it with visible progress; whether it is there now. */
-  async install(): Promise<boolean> {
-    this.installing ??= this.visibly().finally(() => {
+  /** Install it with visible progress; why it is not there, if it is not. */
+  async install(): Promise<Problem | undefined> {
+    this.installing ??= this.asked().finally(() => {
       this.installing = undefined;
     });
     return await this.installing;
   }
 
-  private async visibly(): Promise<boolean> {
+  /** Stop an installation, and return when nothing of it is left. */
+  async cancel(): Promise<void> {
+    this.cancelled.abort();
+    await this.running;
+  }
+
+  private async asked(): Promise<Problem | undefined> {
+    const source = await packageToInstall();
+    if (source === undefined) {
+      return NOTHING_ENTERED;
+    }
+    const visible = this.visibly(source);
+    this.running = visible;
+    const problem = await visible;
+    if (!problem) {
+      await keepPackage().catch((error: unknown) => this.log.warn(`midfill.server.package was not set: ${error}`));
+    }
+    return problem;
+  }
+
+  private async visibly(source: string): Promise<Problem | undefined> {
     const options = { location: ProgressLocation.Notification, title: "Installing Midfill", cancellable: true };
     return await window.withProgress(options, async (progress, token) => {
       const cancelled = new AbortController();
+      this.cancelled = cancelled;
       token.onCancellationRequested(() => cancelled.abort());
       try {
         progress.report({ message: "looking for Python" });
@@ -51,7 +75,7 @@ export class Environment {
         let step = "";
         await this.own.install({
           python,
-          source: expanded(this.settings.get("package", "midfill").trim() || "midfill"),
+          source,
           pipArguments: this.settings.get<string[]>("pipArguments", []),
           signal: cancelled.signal,
           onStep: (now) => {
@@ -64,14 +88,12 @@ export class Environment {
           },
         });
         this.log.info(`installed into ${this.own.folder}`);
-        return true;
+        return undefined;
       } catch (error) {
-        const problem = error instanceof Trouble ? error.problem : undefined;
         this.log.error(String(error));
-        if (problem?.kind !== "cancelled") {
-          void tell(problem ?? { kind: "unknown", message: `Midfill could not be installed: ${error}.`, actions: ["log"] });
-        }
-        return false;
+        return error instanceof Trouble
+          ? error.problem
+          : { kind: "unknown", message: `Midfill could not be installed: ${error}.`, actions: ["log"] };
       }
     });
   }

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { commands, type ExtensionContext, window, workspace } from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import { registerCommands } from "./commands";
-import { engineFailed } from "./core/problem";
+import { engineFailed, modelToFetch } from "./core/fetching";
 import { forServer, NEED_RESTART } from "./core/settings";
 import { Environment } from "./environment";
 import { Fills } from "./fills";
@@ -10,8 +10,9 @@ import { Pages } from "./pages";
 import { tell } from "./problems";
 import { Server } from "./server";
 import { StatusItem } from "./status_item";
+import { sizeOfModel } from "./tool";
 
-let running: Server | undefined;
+let running: { server: Server; environment: Environment } | undefined;
 
 export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel("Midfill", { log: true });
@@ -38,7 +39,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const fills = new Fills(() => server.client);
   const pages = new Pages();
   const status = new StatusItem(server);
-  running = server;
+  running = { server, environment };
   let failureTold: string | undefined;
   context.subscriptions.push(
     log,
@@ -55,7 +56,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
       }
       const failure = server.engine?.state === "failed" ? server.engine.detail : undefined;
       if (failure !== undefined && failure !== failureTold) {
-        void tell(engineFailed(failure));
+        void tellFailure(environment, failure);
       }
       failureTold = failure;
     }),
@@ -74,5 +75,11 @@ export async function activate(context: ExtensionContext): Promise<void> {
 }
 
 export async function deactivate(): Promise<void> {
-  await running?.stop();
+  await Promise.all([running?.server.stop(), running?.environment.cancel()]);
+}
+
+async function tellFailure(environment: Environment, detail: string): Promise<void> {
+  const model = modelToFetch(detail);
+  const bytes = model === undefined ? undefined : await sizeOfModel(environment, model);
+  await tell(engineFailed(detail, bytes));
 }

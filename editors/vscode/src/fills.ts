@@ -146,7 +146,7 @@ export class Fills implements Disposable {
 /** So long the draft stays where no edit follows it. */
 const EDIT_MILLISECONDS = 500;
 
-const SETTLED = new ThemeColor("editorCodeLens.foreground");
+const SETTLED = new ThemeColor("descriptionForeground");
 const OPEN = new ThemeColor("editorGhostText.foreground");
 const NOTHING_YET: Draft = { hole: 0, text: "", guess: "", masked: 8 };
 

@@ -11,6 +11,7 @@ import {
   RevealOutputChannelOn,
 } from "vscode-languageclient/node";
 import { CrashLimit, MOST_CRASHES, WITHIN_MILLISECONDS } from "./core/crash_limit";
+import { MISSING } from "./core/installation_problems";
 import { oldVersion, type Program, probe } from "./core/probing";
 import type { Problem } from "./core/problem";
 import { type EngineStatus, engineStatus, type ServerState } from "./core/status";
@@ -161,12 +162,6 @@ export class Server implements Disposable {
     await life?.end();
   }
 }
-
-const MISSING: Problem = {
-  kind: "missing",
-  message: "Midfill is not installed. Install it into an environment of this extension's own, or name the program in midfill.server.command.",
-  actions: ["install", "settings"],
-};
 
 function givenUp(why: string): Problem {
   const minutes = WITHIN_MILLISECONDS / 60_000;

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { cleanEnvironment, pipProblem, PrivateEnvironment } from "../src/core/private_environment";
+import { pipProblem } from "../src/core/installation_problems";
+import { cleanEnvironment, PrivateEnvironment } from "../src/core/private_environment";
 import { Trouble } from "../src/core/problem";
 import { scratch } from "./scratch";
 
@@ -39,9 +40,9 @@ async function storage(): Promise<string> {
 
 test("it is complete once pip has put the program there", async () => {
   const environment = new PrivateEnvironment(await storage());
-  assert.equal(await environment.isComplete(), false);
+  assert.equal(await environment.isInstalled(), false);
   assert.equal(await install(environment, GOOD_PIP), "installed");
-  assert.equal(await environment.isComplete(), true);
+  assert.equal(await environment.isInstalled(), true);
 });
 
 test("nothing half-made is left behind by a failure", async () => {
@@ -75,16 +76,20 @@ test("two windows do not install at once, and a lock of a process that is gone i
 test("a folder that cannot be written to is named", async () => {
   const file = join(scratch(), "file");
   await writeFile(file, "");
-  assert.equal(await install(new PrivateEnvironment(join(file, "storage")), GOOD_PIP), "not-writable");
+  for (const folder of [file, join(file, "storage")]) {
+    assert.equal(await install(new PrivateEnvironment(folder), GOOD_PIP), "not-writable");
+  }
 });
 
 test("the reason of pip's failure is found in what it prints", () => {
   const ran = (stderr: string) => ({ code: 1, stdout: "", stderr, timedOut: false });
-  const kind = (stderr: string) => pipProblem(ran(stderr), "installing", "/storage").kind;
+  const problem = (stderr: string) => pipProblem(ran(stderr), "/storage", "/a/checkout");
+  const kind = (stderr: string) => problem(stderr).kind;
   assert.equal(kind("WARNING: Retrying after connection broken: Temporary failure in name resolution"), "offline");
   assert.equal(kind("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'"), "not-writable");
-  const other = pipProblem(ran("ERROR: torch has no wheel\nmore"), "installing", "/storage");
-  assert.match(other.message, /torch has no wheel/);
+  const other = problem("ERROR: torch has no wheel\nmore");
+  assert.match(other.message, /from \/a\/checkout: torch has no wheel\./);
+  assert.match(other.message, /midfill\.server\.package/);
 });
 
 test("variables that lead out of the environment are left out", () => {

@@ -5,6 +5,8 @@ import { enabledIn, forServer } from "../src/core/settings";
 
 test("the server is not asked to know settings of the extension", () => {
   assert.deepEqual(forServer({ mode: "subtle", server: { command: "x" } }), { mode: "subtle" });
+  assert.deepEqual(forServer({ settingOfLater: { a: [1] } }), { settingOfLater: { a: [1] } });
+  assert.deepEqual(forServer({ mode: "subtle", settingOfLater: "" }), { mode: "subtle" });
   assert.equal(forServer(null), null);
 });
 

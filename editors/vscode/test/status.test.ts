@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { entries } from "../src/core/menu";
-import { engineFailed } from "../src/core/problem";
 import { type EngineStatus, engineStatus, type Seen, view } from "../src/core/status";
 
 const ENGINE: EngineStatus = { state: "ready", model: "embedded", detail: "", fraction: null, activity: "idle" };
@@ -50,10 +49,4 @@ test("the menu offers what helps as things are", () => {
   assert.equal(commands("untrusted", "off")[0], "workbench.trust.manage");
   assert.ok(!commands("untrusted", "off").includes("midfill.restart"));
   assert.ok(commands("failed", "error").includes("midfill.restart"));
-});
-
-test("a failure of the engine is told in its own words", () => {
-  const detail = "the weights are not here; run `midfill model pull`";
-  assert.equal(engineFailed(detail).message, `Midfill's engine has failed: ${detail}.`);
-  assert.equal(engineFailed("it is full.").message, "Midfill's engine has failed: it is full.");
 });

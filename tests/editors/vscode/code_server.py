@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import psutil
+
 STARTING_SECONDS = 60
 
 QUIET: dict[str, Any] = {
@@ -136,6 +138,18 @@ class CodeServer:
     def own_environment(self) -> Path:
         """Where the extension installs what it needs."""
         return self.data / "User" / "globalStorage" / "midfill.midfill" / "environment"
+
+    def language_servers(self) -> list[psutil.Process]:
+        """Those of all windows."""
+        import psutil
+
+        assert self._process
+        found = []
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if process.cmdline()[-1:] == ["lsp"]:
+                    found.append(process)
+        return found
 
     def _folders(self) -> list[str]:
         return ["--user-data-dir", str(self.data), "--extensions-dir", str(self.extensions)]

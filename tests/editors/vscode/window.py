@@ -172,7 +172,12 @@ class Window:
             self.page.wait_for_timeout(20)
 
     def until_ready(self) -> None:
-        self.until(lambda: "ready" in self.status, "Midfill is ready", STARTING_SECONDS)
+        def ready() -> bool:
+            failures = [message for message in self.messages if "engine has failed" in message]
+            assert not failures, failures
+            return "ready" in self.status
+
+        self.until(ready, "Midfill is ready", STARTING_SECONDS)
 
     def until_ghost(self, part: str = "") -> str:
         """The grey text, once there is some with this part."""

@@ -3,15 +3,16 @@
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isProgram, programOf } from "./finding";
+import { CANCELLED, environmentProblem, notInstalled, notWritable, pipProblem } from "./installation_problems";
 import { type Problem, Trouble } from "./problem";
 import type { Python } from "./python";
-import { lastLine, type Ran, run } from "./running";
+import { type Ran, run } from "./running";
 
 const NOTHING_HAPPENS = 10 * 60_000;
 
 export interface Installation {
   readonly python: Python;
-  /** What pip is to install: a name, a wheel or a folder. */
+  /** What pip is to install: a folder, a wheel or a requirement. */
   readonly source: string;
   /** More arguments for pip. */
   readonly pipArguments: readonly string[];
@@ -36,11 +37,11 @@ export class PrivateEnvironment {
     this.lock = join(storage, "installing");
   }
 
-  /** Whether it was installed to the end. */
-  async isComplete(): Promise<boolean> {
+  /** Whether it was installed to the end, though something may have been taken out of it since. */
+  async isInstalled(): Promise<boolean> {
     try {
       await readFile(this.mark);
-      return await isProgram(this.program);
+      return true;
     } catch {
       return false;
     }
@@ -53,18 +54,18 @@ export class PrivateEnvironment {
    */
   async install(wanted: Installation): Promise<void> {
     await this.locked(async () => {
-      await this.remove();
       try {
+        await this.remove();
         wanted.onStep("making an environment");
         const made = await run(wanted.python.program, ["-m", "venv", this.folder], this.options(wanted));
-        this.check(made, wanted, "making an environment");
+        this.check(made, wanted, environmentProblem);
         wanted.onStep("installing");
         const pip = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
         const arguments_ = [...pip, ...wanted.pipArguments, wanted.source];
         const installed = await run(programOf(this.folder, "python"), arguments_, this.options(wanted));
-        this.check(installed, wanted, "installing");
+        this.check(installed, wanted, (ran, storage) => pipProblem(ran, storage, wanted.source));
         if (!(await isProgram(this.program))) {
-          throw new Trouble(failed(`${wanted.source} brings no program called midfill`));
+          throw new Trouble(notInstalled(wanted.source, "it brings no program called midfill"));
         }
         await writeFile(this.mark, `${wanted.source}\n`);
       } catch (error) {
@@ -82,12 +83,12 @@ export class PrivateEnvironment {
     return { signal: wanted.signal, onLine: wanted.onLine, timeout: NOTHING_HAPPENS, env: cleanEnvironment() };
   }
 
-  private check(ran: Ran, wanted: Installation, step: string): void {
+  private check(ran: Ran, wanted: Installation, problemOf: (ran: Ran, storage: string) => Problem): void {
     if (wanted.signal.aborted) {
-      throw new Trouble({ kind: "cancelled", message: "The installation of Midfill was cancelled.", actions: ["install"] });
+      throw new Trouble(CANCELLED);
     }
     if (ran.code !== 0) {
-      throw new Trouble(pipProblem(ran, step, this.storage));
+      throw new Trouble(problemOf(ran, this.storage));
     }
   }
 
@@ -95,6 +96,10 @@ export class PrivateEnvironment {
   private async locked(work: () => Promise<void>): Promise<void> {
     try {
       await mkdir(this.storage, { recursive: true });
+    } catch (error) {
+      throw new Trouble(notWritable(this.storage, error));
+    }
+    try {
       if (await this.isOrphaned()) {
         await rm(this.lock, { force: true });
       }
@@ -128,41 +133,8 @@ export function cleanEnvironment(variables: NodeJS.ProcessEnv = process.env): No
   return others;
 }
 
-/** What a step's failure means. */
-export function pipProblem(ran: Ran, step: string, storage: string): Problem {
-  const output = `${ran.stdout}\n${ran.stderr}`;
-  if (/Permission denied|Read-only file system|No space left/i.test(output)) {
-    return notWritable(storage, /Permission denied|Read-only file system|No space left on device/i.exec(output)?.[0]);
-  }
-  if (/Temporary failure in name resolution|Failed to establish a new connection|Could not fetch URL|ConnectionError|ProxyError|Network is unreachable/i.test(output)) {
-    return {
-      kind: "offline",
-      message:
-        "Midfill could not be installed: pip cannot reach its package index. Connect this machine and try again, " +
-        "or name a wheel or folder in midfill.server.package.",
-      actions: ["install", "settings", "log"],
-    };
-  }
-  const error = output.split(/\r?\n/).findLast((line) => /^ERROR/.test(line)) ?? lastLine(ran.stderr || ran.stdout);
-  const why = ran.timedOut ? "it took too long" : error.replace(/^ERROR: */, "").slice(0, 200) || `exit status ${ran.code}`;
-  return failed(`${step} failed: ${why}`);
-}
-
-export function notWritable(storage: string, why: unknown): Problem {
-  const reason = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? why.message) : String(why);
-  return {
-    kind: "not-writable",
-    message: `Midfill cannot be installed into ${storage}: ${reason}. Make the folder writable, or install Midfill yourself and name it in midfill.server.command.`,
-    actions: ["install", "settings", "log"],
-  };
-}
-
 const BUSY: Problem = {
   kind: "busy",
   message: "Another window is installing Midfill. Wait for it, then restart Midfill here.",
   actions: ["restart"],
 };
-
-function failed(why: string): Problem {
-  return { kind: "not-installed", message: `Midfill could not be installed: ${why}.`, actions: ["install", "log", "settings"] };
-}

@@ -15,6 +15,12 @@ export interface Program {
   readonly origin: Origin;
 }
 
+const LEADS_TO: Readonly<Record<Origin, string>> = {
+  setting: "midfill.server.command names",
+  path: "Midfill was",
+  private: "The environment that this extension has made is broken: Midfill was",
+};
+
 /** Ask a program for its version; undefined if all is well with it. */
 export async function probe(program: Program): Promise<Problem | undefined> {
   return judgedVersion(program, await run(program.file, ["--version"], { timeout: TIMEOUT }));
@@ -23,8 +29,7 @@ export async function probe(program: Program): Promise<Problem | undefined> {
 /** What the outcome of `--version` says. */
 export function judgedVersion(program: Program, ran: Ran): Problem | undefined {
   if (ran.notStarted === "ENOENT") {
-    const what = program.origin === "setting" ? "midfill.server.command names" : "Midfill was";
-    return problem(program, "missing", `${what} ${program.file}, which is not there any more or has lost its Python.`);
+    return problem(program, "missing", `${LEADS_TO[program.origin]} ${program.file}, which is not there any more or has lost its Python.`);
   }
   if (ran.notStarted) {
     return problem(program, "denied", `${program.file} cannot be run (${ran.notStarted}). Check its permissions.`);

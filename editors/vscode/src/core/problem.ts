@@ -1,6 +1,6 @@
 /** What stands in the way of a running server, in words for the user. */
 
-export type Action = "install" | "installAnew" | "restart" | "log" | "settings" | "trust" | "python";
+export type Action = "install" | "installAnew" | "restart" | "log" | "settings" | "trust" | "python" | "fetch";
 
 export interface Problem {
   /** A short name, the same for all cases of a kind. */
@@ -9,6 +9,8 @@ export interface Problem {
   readonly message: string;
   /** What to offer, the likeliest first. */
   readonly actions: readonly Action[];
+  /** The model that is missing, if that is the problem. */
+  readonly model?: string;
 }
 
 export const TITLES: Readonly<Record<Action, string>> = {
@@ -19,13 +21,8 @@ export const TITLES: Readonly<Record<Action, string>> = {
   settings: "Open Settings",
   trust: "Manage Trust",
   python: "Get Python",
+  fetch: "Fetch the Model",
 };
-
-/** What to say of an engine that has failed; its own words say what to do about it. */
-export function engineFailed(detail: string): Problem {
-  const message = `Midfill's engine has failed: ${detail || "it does not say why"}.`.replace(/\.\.$/, ".");
-  return { kind: "engine", message, actions: ["restart", "log"] };
-}
 
 /** Something that was not found or does not work. */
 export class Trouble extends Error {
