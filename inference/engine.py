@@ -19,6 +19,7 @@ from midfill.inference.fillers.opening import open_filler
 from midfill.inference.freed_memory import give_back_freed_memory
 from midfill.inference.memory_errors import memory_errors
 from midfill.inference.models.reference import model_reference
+from midfill.inference.prefix_cache import CONTEXT_BYTES
 from midfill.inference.progress import ProgressListener, nobody_listens
 from midfill.inference.spare_cores import SpareCores
 from midfill.inference.stopwatch import Stopwatch
@@ -46,12 +47,22 @@ class Engine:
         reference: the same, taken apart.
     """
 
-    def __init__(self, model: str = "embedded", device: str | None = None) -> None:
-        """Takes a model's name and a torch device.
+    def __init__(
+        self,
+        model: str = "embedded",
+        device: str | None = None,
+        *,
+        context_bytes: int = CONTEXT_BYTES,
+        fills_at_once: int | None = None,
+    ) -> None:
+        """Nothing is loaded yet.
 
-        By default the embedded model runs on the CPU, and a big one on a GPU if there is one.
-
-        Nothing is loaded yet.
+        Args:
+            model: its name.
+            device: a torch device. By default the embedded model runs on the CPU, and a big one on
+                a GPU if there is one.
+            context_bytes: what the embedded model keeps of encoded contexts.
+            fills_at_once: at most; by default as many as gain by it.
 
         Raises:
             UsageError: there is no such model or device.
@@ -60,6 +71,8 @@ class Engine:
         self.reference = model_reference(model)
         self._device = torch_device(device or usual_device(self.reference.place))
         self._filler: Filler | None = None
+        self._context_bytes = context_bytes
+        self._most_at_once = fills_at_once
         self._spare_cores = SpareCores(use_no_more_threads_than_start())
 
     @property
@@ -69,7 +82,10 @@ class Engine:
     @property
     def fills_at_once(self) -> int:
         """Fills that gain by sharing the model's steps (`inference.shared_steps`)."""
-        return self._filler.fills_at_once if self._filler else 1
+        if self._filler is None:
+            return 1
+        gaining = self._filler.fills_at_once
+        return min(gaining, self._most_at_once or gaining)
 
     @property
     def filler(self) -> Filler:
@@ -86,7 +102,9 @@ class Engine:
         """
         if self._filler is None:
             with memory_errors():
-                self._filler = open_filler(self.reference, self._device, listener)
+                self._filler = open_filler(
+                    self.reference, self._device, listener, self._context_bytes
+                )
 
     def forget(self) -> None:
         """Let go of every context: some of it is not to be kept any more."""

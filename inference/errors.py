@@ -13,10 +13,12 @@ class MidfillError(Exception):
     Attributes:
         code: a short machine-readable name, sent over the wire.
         exit_status: what the command line exits with.
+        retry_after: seconds after which it is worth while to ask again, where that is known.
     """
 
     code = "failure"
     exit_status = 1
+    retry_after: float | None = None
 
 
 class UsageError(MidfillError):
@@ -90,6 +92,36 @@ class EngineBusy(MidfillError):
     """The engine is draining or its queue is full; ask again later."""
 
     code = "busy"
+
+
+class QueueFull(EngineBusy):
+    """So many requests wait that another one would come too late."""
+
+    code = "queue-full"
+
+
+class Unauthorized(MidfillError):
+    """The token is missing, wrong, or has been revoked."""
+
+    code = "unauthorized"
+
+
+class Forbidden(MidfillError):
+    """Not for whoever asks: it comes by way of a browser, or is the administrator's business."""
+
+    code = "forbidden"
+
+
+class TooManyRequests(MidfillError):
+    """Somebody asks more often than they may."""
+
+    code = "too-many-requests"
+
+
+class RequestTooSlow(MidfillError):
+    """A request that does not arrive in time."""
+
+    code = "too-slow"
 
 
 class EngineUnavailable(MidfillError):

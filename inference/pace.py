@@ -2,7 +2,9 @@
 
 Where reading the weights is what takes time, further slots are nearly free; where arithmetic is, a
 canvas of sixteen slots takes several times as long as one of four. And guesses come true more often
-in some code than in other. The outcome is the same whatever is guessed; only the time is not.
+in some code than in other. Where several fills share a step, so do they share the reading, and what
+is left to each is the arithmetic: they guess less, or nothing. The outcome is the same whatever is
+guessed; only the time is not.
 """
 
 from __future__ import annotations
@@ -82,25 +84,32 @@ class Pace:
         self._started = _Rate.expected(STARTED_RIGHT)
         self._belief = _Rate.expected(BELIEF_HOLDS)
 
-    def guesses(self) -> int:
-        """The number to guess at the next step."""
-        return max(self._costs, key=lambda guesses: self._tokens(guesses) / self._costs[guesses])
+    def guesses(self, sharing: int = 1) -> int:
+        """The number to guess at the next step.
 
-    def found_tokens(self) -> int:
+        Args:
+            sharing: fills that share a step.
+        """
+        choices = self._costs if sharing == 1 else {0, *self._costs}
+        return max(
+            choices, key=lambda guesses: self._tokens(guesses) / self._cost(guesses, sharing)
+        )
+
+    def found_tokens(self, sharing: int = 1) -> int:
         """How many tokens that were looked up are worth verifying behind right guesses."""
-        return self._worth(self._found.chance)
+        return self._worth(self._found.chance, sharing)
 
-    def started_tokens(self) -> int:
+    def started_tokens(self, sharing: int = 1) -> int:
         """How many are worth verifying in the first step, where there are no guesses yet."""
-        return self._worth(self._started.chance)
+        return self._worth(self._started.chance, sharing)
 
-    def trusts_beliefs(self) -> bool:
+    def trusts_beliefs(self, sharing: int = 1) -> bool:
         """Whether to make no guesses beside a belief, for the case that it does not begin right.
 
         They would save what the guesses of a step save, but only in that case.
         """
-        guesses = self.guesses()
-        saved = (1 - self._belief.chance) * (self._tokens(guesses) - 1) * self._token()
+        guesses = self.guesses(sharing)
+        saved = (1 - self._belief.chance) * (self._tokens(guesses) - 1) * self._token(sharing)
         return saved <= guesses * self._slot()
 
     def note(self, steps: Iterable[Verified]) -> None:
@@ -124,17 +133,18 @@ class Pace:
         for step in steps:
             self._belief.note(step.right > 0)
 
-    def _worth(self, right: float) -> int:
+    def _worth(self, right: float, sharing: int) -> int:
         """How many tokens are worth verifying.
 
         One more is while the time that it may save, a token's, outweighs what its slot costs.
 
         Args:
             right: how often a token is right, if those before it are.
+            sharing: fills that share a step.
         """
         if len(self._costs) < 2:
             return 0
-        slot, token = self._slot(), self._token()
+        slot, token = self._slot(), self._token(sharing)
         worth, chance = 0, right
         while worth < MOST_FOUND and chance * token > slot:
             worth, chance = worth + 1, chance * right
@@ -143,14 +153,21 @@ class Pace:
     def _slot(self) -> float:
         """Seconds that one more slot costs."""
         fewest, most = min(self._costs), max(self._costs)
-        # A step with n guesses has n + 1 known slots and as many groups of n masks.
-        slots = (most + 1) ** 2 - (fewest + 1) ** 2
+        slots = _slots(most) - _slots(fewest)
         return max(self._costs[most] - self._costs[fewest], 0.0) / max(1, slots)
 
-    def _token(self) -> float:
+    def _cost(self, guesses: int, sharing: int) -> float:
+        """Seconds of a step that a fill has to answer for: its slots, and its part of the rest."""
+        if sharing == 1:
+            return self._costs[guesses]
+        fewest = min(self._costs)
+        rest = max(self._costs[fewest] - _slots(fewest) * self._slot(), 0.0)
+        return rest / sharing + _slots(guesses) * self._slot()
+
+    def _token(self, sharing: int) -> float:
         """Seconds that a certain token takes."""
-        guesses = self.guesses()
-        return self._costs[guesses] / self._tokens(guesses)
+        guesses = self.guesses(sharing)
+        return self._cost(guesses, sharing) / self._tokens(guesses)
 
     def _tokens(self, guesses: int) -> float:
         """Certain tokens that a step is expected to bring, its own next one included."""
@@ -159,3 +176,8 @@ class Pace:
             chance *= rate.chance
             tokens += chance
         return tokens
+
+
+def _slots(guesses: int) -> int:
+    """A step with n guesses has n + 1 known slots and as many groups of n masks."""
+    return (guesses + 1) ** 2

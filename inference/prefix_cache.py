@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from midfill.inference.context_cache import ContextCache
 
+CONTEXT_BYTES = 48 * 2**20
+"""What a store holds unless told otherwise: the documents of one person."""
+
 WORTH_REUSING = 8
 """Tokens; a shorter common prefix is no more than the markers that every prompt begins with."""
 

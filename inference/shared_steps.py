@@ -94,10 +94,10 @@ def shared(wanted: Wanted) -> object:
     return outcome
 
 
-def others_wait() -> bool:
-    """Whether there are other fills beside this one."""
+def fills_sharing() -> int:
+    """How many fills there are, this one among them."""
     fill = getcurrent()
-    return isinstance(fill, _Fill) and len(fill.steps) > 1
+    return len(fill.steps) if isinstance(fill, _Fill) else 1
 
 
 def let_others() -> None:

@@ -11,26 +11,25 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import socket
 import stat
 import sys
 import tempfile
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from midfill.inference.errors import EngineUnavailable, MidfillError, UsageError
+from midfill.inference.dead_peers import noticing_dead_peers
+from midfill.inference.errors import EngineUnavailable, MidfillError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 LONGEST_SOCKET_PATH = 103
 """Bytes; what macOS allows, Linux allows four more."""
-
-BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,24 @@ class TcpAddress:
 
     host: str
     port: int
-    token: str = ""
+    token: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
 
-Address = UnixAddress | LoopbackAddress | TcpAddress
+@dataclass(frozen=True, slots=True)
+class TlsAddress:
+    """A server elsewhere, by its base address, which begins with ``https://``."""
+
+    url: str
+    token: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Address = UnixAddress | LoopbackAddress | TcpAddress | TlsAddress
 
 
 def engine_address(model: str) -> Address:
@@ -141,46 +151,8 @@ def lock_file(address: Address) -> Path | None:
     match address:
         case UnixAddress(path) | LoopbackAddress(path):
             return path.with_name(path.name + ".lock")
-        case TcpAddress():
+        case TcpAddress() | TlsAddress():
             return None
-
-
-class Listener:
-    """A listening socket, and what it has put into the file system.
-
-    Only the holder of the address's lock may open one: what a dead engine left there is removed.
-
-    Raises:
-        UsageError: something else stands at the path, or somebody listens at the port.
-    """
-
-    def __init__(self, address: Address) -> None:
-        self.address = address
-        self.token: str | None = None
-        self._file: Path | None = None
-        match address:
-            case UnixAddress(path):
-                self.socket = _unix_socket(path)
-                self._file = path
-            case LoopbackAddress(file):
-                self.socket = _tcp_socket("127.0.0.1", 0)
-                self.token = secrets.token_urlsafe(32)
-                _write_private(
-                    file, json.dumps({"port": self.socket.getsockname()[1], "token": self.token})
-                )
-                self._file = file
-            case TcpAddress(host, port):
-                self.socket = _tcp_socket(host, port)
-        self._identity = _identity(self._file)
-
-    def close(self) -> None:
-        """Stop listening; take away the file unless somebody has put another in its place."""
-        self.socket.close()
-        if self._file is not None and _identity(self._file) == self._identity:
-            self._file.unlink(missing_ok=True)
-
-
-# There is no TLS on any of these ways; ``verify=False`` spares reading the certificates of the web.
 
 
 def client(address: Address, timeout: httpx.Timeout) -> httpx.Client:
@@ -191,10 +163,19 @@ def client(address: Address, timeout: httpx.Timeout) -> httpx.Client:
     """
     import httpx
 
-    url, headers, path = _way_to(address)
-    transport = httpx.HTTPTransport(verify=False, uds=path, limits=_no_reuse())
+    way = _way_to(address)
+    transport = httpx.HTTPTransport(
+        verify=way.verify,
+        uds=way.socket,
+        limits=_kept(1 if way.verify else 0),
+        socket_options=noticing_dead_peers() if way.verify else None,
+    )
     return httpx.Client(
-        base_url=url, headers=headers, transport=transport, timeout=timeout, trust_env=False
+        base_url=way.url,
+        headers=way.headers,
+        transport=transport,
+        timeout=timeout,
+        trust_env=False,
     )
 
 
@@ -206,36 +187,69 @@ def async_client(address: Address, timeout: httpx.Timeout) -> httpx.AsyncClient:
     """
     import httpx
 
-    url, headers, path = _way_to(address)
-    transport = httpx.AsyncHTTPTransport(verify=False, uds=path, limits=_no_reuse())
+    way = _way_to(address)
+    transport = httpx.AsyncHTTPTransport(
+        verify=way.verify,
+        uds=way.socket,
+        limits=_kept(KEPT_OPEN if way.verify else 0),
+        socket_options=noticing_dead_peers() if way.verify else None,
+    )
     return httpx.AsyncClient(
-        base_url=url, headers=headers, transport=transport, timeout=timeout, trust_env=False
+        base_url=way.url,
+        headers=way.headers,
+        transport=transport,
+        timeout=timeout,
+        trust_env=False,
     )
 
 
-def _no_reuse() -> httpx.Limits:
-    # The engine may close a kept connection just as the next request goes out on it; a new one
-    # costs well under a millisecond. An event stream must not use up anybody's share: no maximum.
+KEPT_OPEN = 4
+KEPT_SECONDS = 30.0
+"""Half of how long a server keeps a connection: it must not close one as a request goes out."""
+
+
+def _kept(connections: int) -> httpx.Limits:
+    # On this machine a new connection costs well under a millisecond, and an engine may close a
+    # kept one just as the next request goes out; elsewhere it costs two round trips. An event
+    # stream must not use up anybody's share: no maximum.
     import httpx
 
-    return httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx.Limits(
+        max_connections=None,
+        max_keepalive_connections=connections,
+        keepalive_expiry=KEPT_SECONDS,
+    )
 
 
-def _way_to(address: Address) -> tuple[str, dict[str, str], str | None]:
-    """The base URL, the headers, and the socket's path if there is one."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to get there; ``verify`` is against whom certificates are checked, if there is TLS."""
+
+    url: str
+    headers: dict[str, str]
+    socket: str | None = None
+    verify: ssl.SSLContext | Literal[False] = False
+
+
+def _way_to(address: Address) -> _Way:
     match address:
         case UnixAddress(path):
-            return "http://localhost", {}, str(path)
+            return _Way("http://localhost", {}, str(path))
         case LoopbackAddress(file):
             try:
                 found = json.loads(file.read_text("utf-8"))
                 port, token = int(found["port"]), str(found["token"])
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise EngineUnavailable(f"no engine listens at {file}") from error
-            return f"http://127.0.0.1:{port}", _bearer(token), None
+            return _Way(f"http://127.0.0.1:{port}", _bearer(token))
         case TcpAddress(host, port, token):
             name = f"[{host}]" if ":" in host else host
-            return f"http://{name}:{port}", _bearer(token) if token else {}, None
+            return _Way(f"http://{name}:{port}", _bearer(token) if token else {})
+        case TlsAddress(url, token):
+            import ssl
+
+            # The system's authorities, to which a company may have added its own.
+            return _Way(url, _bearer(token) if token else {}, verify=ssl.create_default_context())
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -255,64 +269,3 @@ def _short_folder(long: Path) -> Path:
     """A folder whose path leaves room for a socket's name, one for every long one and user."""
     name = f"midfill-{os.geteuid()}-{hashlib.sha256(os.fsencode(long)).hexdigest()[:8]}"
     return private_folder(Path(min(tempfile.gettempdir(), "/tmp", key=len)) / name)
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        raise UsageError(
-            f"the socket's path {path} is longer than {LONGEST_SOCKET_PATH} bytes: "
-            "choose a shorter one"
-        )
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise UsageError(f"{path} is there already and is not a socket: choose another path")
-        path.unlink()
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-        # From here on a client that connects waits for its answer instead of being refused.
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise UsageError(f"cannot listen at {path}: {error.strerror or error}") from error
-    finally:
-        os.umask(before)
-    return listening
-
-
-def _tcp_socket(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    if sys.platform != "win32":
-        # On Windows the same option would let a second process listen at the port.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise UsageError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
-    return listening
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Put a file of mode 0600 in place in one step."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as new:
-            new.write(text)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _identity(file: Path | None) -> tuple[int, int] | None:
-    if file is None:
-        return None
-    try:
-        found = file.lstat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

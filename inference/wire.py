@@ -76,6 +76,9 @@ class InfillRequest(WireModel):
     prefix: str
     holes: tuple[HoleSpan, ...] = Field(default=(), max_length=1)
     suffix: str = ""
+    document: str = Field(default="", max_length=256)
+    """A name of the document among others of the same caller; any will do, and it says nothing. Of
+    several requests about one document that wait, the newest is answered first."""
     language: str = ""
     """The editor's name for it; the embedded model goes by the text alone."""
     limits: Limits = Limits()

@@ -20,6 +20,7 @@ from midfill.lsp.model_commands import app as model_app
 from midfill.lsp.serve_command import serve
 from midfill.lsp.settings_command import settings
 from midfill.lsp.stats_command import stats
+from midfill.lsp.token_command import app as token_app
 from midfill.lsp.train_command import train
 from midfill.lsp.train_end_command import train_end
 
@@ -43,6 +44,7 @@ app.command()(calibrate)
 app.command()(bench)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(model_app, name="model")
+app.add_typer(token_app, name="token")
 
 
 @app.command()

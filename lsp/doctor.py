@@ -20,6 +20,12 @@ _STYLES = {"ok": "green", "slow": "yellow", "wrong": "bold red"}
 
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    endpoint: Annotated[
+        str, typer.Option(help="Look at this server, too; as in the setting midfill.endpoint.")
+    ] = "",
+    endpoint_token_file: Annotated[
+        str, typer.Option(help="Where its token stands; as in midfill.endpointTokenFile.")
+    ] = "",
 ) -> None:
     """Look at this machine: what is installed, what is slow, what is wrong.
 
@@ -29,6 +35,10 @@ def doctor(
 
     machine = Machine()
     findings = [check(machine) for check in CHECKS]
+    if endpoint:
+        from midfill.lsp.doctor_endpoint import check_endpoint
+
+        findings.append(check_endpoint(endpoint, endpoint_token_file))
     if json:
         report = {"version": version(), "checks": [asdict(finding) for finding in findings]}
         print(json_format.dumps(report, indent=2))

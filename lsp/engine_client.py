@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from midfill.inference.errors import EngineUnavailable, MidfillError
 from midfill.inference.server_sent_events import EventReader
-from midfill.inference.transport import async_client
+from midfill.inference.transport import TlsAddress, async_client
 from midfill.inference.wire import Final
 from midfill.inference.wire_prompt import ShownPrompt
 from midfill.lsp.engine_replies import (
@@ -51,7 +51,7 @@ class EngineClient:
         with unavailable(self._address):
             response = await self._http.get("/health")
         if response.is_error:
-            raise read_refusal(response.status_code, response.content)
+            raise read_refusal(response.status_code, response.content, response.headers)
         return read_health(response.content)
 
     async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Final]:
@@ -59,6 +59,9 @@ class EngineClient:
         async with self._stream("POST", "/v1/infill", body_of(request)) as events:
             async for event in events:
                 result = read_result(event)
+                if isinstance(result, Final) and isinstance(self._address, TlsAddress):
+                    async for _ in events:  # only what was read to its end can be used again
+                        pass
                 yield result
                 if isinstance(result, Final):
                     return
@@ -71,7 +74,7 @@ class EngineClient:
                 "/v1/prompt", content=body_of(request), timeout=PATIENT
             )
         if response.is_error:
-            raise read_refusal(response.status_code, response.content)
+            raise read_refusal(response.status_code, response.content, response.headers)
         try:
             return ShownPrompt.model_validate_json(response.content)
         except ValidationError as error:
@@ -86,6 +89,8 @@ class EngineClient:
         """
         async with self._stream("GET", "/v1/events") as events:
             async for event in events:
+                if event.name == "error":
+                    read_result(event)  # raises it
                 yield read_health(event.data)
 
     async def load(self) -> None:
@@ -107,7 +112,7 @@ class EngineClient:
         with unavailable(self._address):
             response = await self._http.post(path)
         if response.is_error:
-            raise read_refusal(response.status_code, response.content)
+            raise read_refusal(response.status_code, response.content, response.headers)
 
     @asynccontextmanager
     async def _stream(
@@ -117,7 +122,9 @@ class EngineClient:
         with unavailable(self._address):
             async with self._http.stream(method, path, content=body, timeout=PATIENT) as response:
                 if response.is_error:
-                    raise read_refusal(response.status_code, await response.aread())
+                    raise read_refusal(
+                        response.status_code, await response.aread(), response.headers
+                    )
                 yield _events(response)
 
 

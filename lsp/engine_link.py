@@ -12,9 +12,12 @@ import logging
 import os
 import time
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from midfill.inference.errors import EngineBusy, EngineUnavailable, MidfillError
+from midfill.inference.errors import EngineUnavailable, MidfillError
+from midfill.lsp.patience import Patience
 from midfill.lsp.restart_policy import RestartPolicy
 
 if TYPE_CHECKING:
@@ -36,19 +39,26 @@ HEAVY = (
     "midfill.inference.wire",
     "midfill.lsp.engine_client",
     "midfill.lsp.engine_process",
+    "midfill.lsp.own_engine",
 )
 
-TIME_TO_DRAIN = 45.0
-"""Seconds an engine of another version has for the work it is at."""
+LASTING = frozenset(
+    {"restart-needed", "usage", "unauthorized", "forbidden", "untrusted", "another-version"}
+)
+"""Codes of errors that stay until somebody does something about them."""
 
-POLL = 0.1
-"""Seconds between two looks at whether it has gone."""
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server elsewhere, as the user's settings name it.
 
-class UpdateNeedsRestart(MidfillError):
-    """This process is older than what is installed, and so than any engine it could start."""
+    Attributes:
+        url: see `inference.endpoint.parse_endpoint`.
+        token_file: where its token stands, if not in the environment or the keyring.
+    """
 
-    code = "restart-needed"
+    url: str
+    token_file: str = ""
 
 
 class EngineLink:
@@ -62,6 +72,7 @@ class EngineLink:
             cannot tell: that it is being started, that it went away.
         start: starts an engine and returns when one answers.
         policy: how often to try.
+        endpoint: a server elsewhere, instead of an engine of the user's own.
     """
 
     def __init__(
@@ -70,11 +81,14 @@ class EngineLink:
         on_status: OnStatus,
         start: StartEngine | None = None,
         policy: RestartPolicy | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
         self.model = model
         self._on_status = on_status
         self._start_engine = start
         self._policy = policy or RestartPolicy()
+        self._patience = Patience()
+        self._endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
         self._client: EngineClient | None = None
         self._health: Health | None = None
@@ -108,9 +122,14 @@ class EngineLink:
         client = self._client
         if client is None:
             raise EngineUnavailable("the engine is not there yet")
-        async with aclosing(client.infill(request)) as results:
-            async for result in results:
-                yield result
+        self._patience.need()
+        try:
+            async with aclosing(client.infill(request)) as results:
+                async for result in results:
+                    yield result
+        except MidfillError as error:
+            self._patience.note(error)
+            raise
 
     async def prompt(self, request: InfillRequest) -> ShownPrompt:
         """What the model would be given for a request.
@@ -156,7 +175,7 @@ class EngineLink:
 
     def _want(self) -> None:
         self.start()
-        if self._policy.pause_left(time.monotonic()) == 0:
+        if self._policy.pause_left(time.monotonic()) == self._patience.left == 0:
             self._wanted.set()
 
     async def _keep_up(self) -> None:
@@ -167,10 +186,11 @@ class EngineLink:
             delay = self._policy.failed(time.monotonic())
             if delay is not None:
                 self._tell_ourselves("loading", f"{reason}; trying again")
-                await asyncio.sleep(delay)
+                await asyncio.sleep(max(delay, self._patience.left))
             else:
                 log.warning("no engine any more: %s", reason)
-                self._tell_ourselves("failed", f"{reason}; `midfill doctor` may know why")
+                there = f" --endpoint {self._endpoint.url}" if self._endpoint else ""
+                self._tell_ourselves("failed", f"{reason}; `midfill doctor{there}` may know why")
                 self._wanted.clear()
                 await self._wanted.wait()
 
@@ -178,10 +198,10 @@ class EngineLink:
         """Reach an engine and hold it until it goes; why it went, or could not be reached."""
         try:
             await self._hold(await self._reach())
-        except UpdateNeedsRestart as error:
-            self._policy.stop(time.monotonic())
-            return str(error)
         except MidfillError as error:
+            self._patience.note(error)
+            if error.code in LASTING:
+                self._policy.stop(time.monotonic())
             return str(error)
         except Exception as error:
             # Whatever it is, it must not end the attempts unnoticed.
@@ -193,50 +213,17 @@ class EngineLink:
         """A client of an engine that answers and is of our version.
 
         Raises:
-            MidfillError: there is none, and none could be started.
+            MidfillError: there is none; with an endpoint none is ever started here.
         """
-        from midfill.inference.transport import engine_address
-        from midfill.inference.version import version
-        from midfill.lsp.engine_client import EngineClient
-        from midfill.lsp.engine_process import start_engine
+        if self._endpoint is not None:
+            from midfill.lsp.team_engine import reach_team_engine
 
-        address = await asyncio.to_thread(engine_address, self.model)
-        with suppress(EngineUnavailable):
-            client = EngineClient(address)
-            met = await client.health()
-            if met.version == version() and met.state != "draining":
-                return client
-            await self._see_off(client, met)
-        self._tell_ourselves("loading", "starting the engine")
-        await (self._start_engine or start_engine)(self.model, address)
-        client = EngineClient(address)
-        started = await client.health()
-        if started.version != version():
-            raise UpdateNeedsRestart(_outdated(started))
-        return client
+            self._tell_ourselves("loading", f"connecting to {self._endpoint.url}")
+            return await reach_team_engine(self._endpoint)
+        from midfill.lsp.own_engine import reach_own_engine
 
-    async def _see_off(self, client: EngineClient, met: Health) -> None:
-        """Ask an engine to make way, and watch it until it does not answer any more.
-
-        Raises:
-            EngineUnavailable: it has gone.
-            UpdateNeedsRestart: it is the installed version; this process is the one left over.
-            EngineBusy: it does not go.
-        """
-        from importlib.metadata import version as installed_version
-
-        from midfill.inference.version import version
-
-        if met.version not in (version(), await asyncio.to_thread(installed_version, "midfill")):
-            self._tell_ourselves("loading", f"replacing the engine of version {met.version}")
-            await client.drain()
-        elif met.version != version():
-            raise UpdateNeedsRestart(_outdated(met))
-        give_up_at = time.monotonic() + TIME_TO_DRAIN
-        while time.monotonic() < give_up_at:
-            await client.health()
-            await asyncio.sleep(POLL)
-        raise EngineBusy(f"another engine does not make way: end process {met.pid}")
+        tell = partial(self._tell_ourselves, "loading")
+        return await reach_own_engine(self.model, tell, self._start_engine)
 
     async def _hold(self, client: EngineClient) -> None:
         """Pass on what the engine tells for as long as it is there."""
@@ -275,7 +262,3 @@ async def _sent(message: Coroutine[Any, Any, None]) -> None:
     # What goes wrong here shows in the engine's state, which is being watched.
     with suppress(MidfillError):
         await message
-
-
-def _outdated(engine: Health) -> str:
-    return f"Midfill was updated to {engine.version}: restart the language server"

@@ -24,8 +24,8 @@ def log_file(model: str) -> Path:
     return folder / f"engine-{slug(model)}.log"
 
 
-def log_to_stderr() -> None:
-    quiet_logging.set_up()
+def log_to_stderr(*, as_json: bool = False) -> None:
+    quiet_logging.set_up(as_json=as_json)
     threading.excepthook = _log_thread_death
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import ssl
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -36,15 +37,37 @@ PATIENT = httpx.Timeout(5.0, read=None)
 BROKEN_OFF = "the engine went away in the middle of an answer"
 
 
+class UntrustedServer(EngineUnavailable):
+    """What answers cannot prove to be the server that was asked."""
+
+    code = "untrusted"
+
+
 @contextmanager
 def unavailable(address: Address) -> Generator[None]:
     """Turn everything that can go wrong with a connection into `EngineUnavailable`."""
     try:
         yield
     except httpx.TransportError as error:
+        if fault := _tls_fault(error):
+            raise UntrustedServer(f"{address}: {fault}") from error
         raise EngineUnavailable(
             f"no engine answers at {address}, or it went away meanwhile: try again"
         ) from error
+
+
+UNFINISHED = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What says nothing of the two sides but that there was no time, or that one has left."""
+
+
+def _tls_fault(error: BaseException | None) -> str:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"its certificate is not to be trusted ({error.verify_message})"
+        if isinstance(error, ssl.SSLError) and not isinstance(error, UNFINISHED):
+            return "what answers there speaks no TLS that fits"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def body_of(request: InfillRequest) -> bytes:
@@ -83,12 +106,16 @@ def read_result(event: Event) -> Draft | Final:
     raise error_of(failure)
 
 
-def read_refusal(status: int, body: bytes) -> MidfillError:
+def read_refusal(status: int, body: bytes, headers: httpx.Headers | None = None) -> MidfillError:
     """The error that an HTTP status other than success stands for."""
     try:
-        return error_of(Failure.model_validate_json(body))
+        error = error_of(Failure.model_validate_json(body))
     except ValidationError:
-        return MidfillError(f"the engine answered with HTTP status {status}")
+        # Not from an engine, but from something in front of it, or from a server that is full.
+        error = MidfillError(f"the engine answered with HTTP status {status}")
+    with suppress(ValueError):
+        error.retry_after = float(headers.get("retry-after", "")) if headers else None
+    return error
 
 
 def read_health(body: bytes) -> Health:

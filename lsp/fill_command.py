@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +22,11 @@ from midfill.inference.text.source_file import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from midfill.inference.wire import Draft, Final, InfillRequest
+
+    Filler = Callable[[InfillRequest], Iterator[Draft | Final]]
 
 
 def fill(
@@ -89,6 +93,15 @@ def fill(
         bool, typer.Option("--watch", help="Show the canvas while it is denoised.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Ask this server, which is then sent the text around the hole; its token is found "
+            "as for midfill.endpoint.",
+            show_default=False,
+        ),
+    ] = "",
     even_if_excluded: Annotated[
         bool,
         typer.Option(
@@ -101,9 +114,10 @@ def fill(
     if all_holes:
         if to is not None or watch or n != 1 or tokens is not None or seed:
             raise UsageError(
-                "--all-holes goes with --model, --device, --json and --even-if-excluded"
+                "--all-holes goes with --model, --device, --endpoint, --json and --even-if-excluded"
             )
-        _fill_all_holes(Path(where), model, device, as_json, even_if_excluded)
+        events_of = partial(_filler, model, device, endpoint)
+        _fill_all_holes(Path(where), events_of, as_json, even_if_excluded)
         return
     name, place = parse_file_and_place(where)
     path = Path(name)
@@ -121,7 +135,7 @@ def fill(
     extent = Extent.LINES if LINE_BREAK.search(text, start, end) else Extent.LINE
     request = infill_request(text, start, end, extent, tokens=tokens, n=n, seed=seed)
     view = FillView(path, text, start, end)
-    with _filler(model, device) as events:
+    with _filler(model, device, endpoint) as events:
         final = view.show_progress(events(request), watch=watch and not as_json)
     if as_json:
         print_json(final)
@@ -130,7 +144,10 @@ def fill(
 
 
 def _fill_all_holes(
-    path: Path, model: str, device: str | None, as_json: bool, even_if_excluded: bool
+    path: Path,
+    events_of: Callable[[], AbstractContextManager[Filler]],
+    as_json: bool,
+    even_if_excluded: bool,
 ) -> None:
     if not even_if_excluded:
         _need_allowed(path)
@@ -144,7 +161,7 @@ def _fill_all_holes(
     if not holes and not as_json:
         raise UsageError(f"{path} has no placeholder: no ... or pass body, no TODO line, no ___")
     filling = HolesToFill(text, holes)
-    with _filler(model, device) as events:
+    with events_of() as events:
         for number in range(1, len(holes) + 1):
             print(f"hole {number} of {len(holes)}", file=sys.stderr, flush=True)
             for event in events(filling.request()):
@@ -165,13 +182,18 @@ def _need_allowed(path: Path) -> None:
 
 
 @contextmanager
-def _filler(
-    model: str, device: str | None
-) -> Iterator[Callable[[InfillRequest], Iterator[Draft | Final]]]:
-    """A running engine of the same model, else one of our own that ends with us."""
+def _filler(model: str, device: str | None, endpoint: str) -> Iterator[Filler]:
+    """A server elsewhere, a running engine of the same model, or one that ends with us."""
     from midfill.inference.transport import engine_address
     from midfill.lsp.running_engine import infill_sync, running_engine
 
+    if endpoint:
+        from midfill.inference.endpoint import parse_endpoint
+        from midfill.lsp.endpoint_token import authorized
+
+        elsewhere = authorized(parse_endpoint(endpoint))
+        yield lambda request: infill_sync(elsewhere, request)
+        return
     if device is None and running_engine(model) is not None:
         address = engine_address(model)
         yield lambda request: infill_sync(address, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,7 @@ def request_for(snapshot: Snapshot, spot: Spot, hole: Hole, tokens: int = TOKENS
         holes=()
         if hole.extent is Extent.LINE
         else (HoleSpan(start=at, end=at, extent=hole.extent),),
+        document=sha256(snapshot.uri.encode(errors="replace")).hexdigest()[:16],
         language=snapshot.language,
         limits=Limits(tokens=tokens),
         n=_wanted(snapshot),

@@ -111,6 +111,7 @@ async def inline_completion(
     except Exception:
         # An error response would pop up at the user.
         log.exception("could not make a suggestion")
+        ls.suggestions.broke(snapshot)
         return types.InlineCompletionList([])
     return lambda: (
         answer if answer is None or not answer.items or ls.still_holds(snapshot) else None
@@ -138,13 +139,16 @@ def _start_engine_side(ls: MidfillServer) -> None:
     from midfill.lsp.acceptance.journal import Journal
     from midfill.lsp.acceptance.state_folder import history_file
     from midfill.lsp.context_feed import ContextFeed
-    from midfill.lsp.engine_link import EngineLink
+    from midfill.lsp.engine_link import Endpoint, EngineLink
     from midfill.lsp.manners import Manners
     from midfill.lsp.status import StatusReporter
     from midfill.lsp.suggestions import Suggestions
 
     ls.status = StatusReporter(ls)
-    ls.link = EngineLink(ls.settings.everywhere.model, ls.status.update)
+    wanted = ls.settings.everywhere
+    ls.endpoint = wanted.endpoint
+    endpoint = Endpoint(wanted.endpoint, wanted.endpoint_token_file) if wanted.endpoint else None
+    ls.link = EngineLink(wanted.model, ls.status.update, endpoint=endpoint)
 
     def manners(snapshot: Snapshot) -> Manners:
         return Manners.of(ls.settings.for_document(snapshot.uri, snapshot.language))

@@ -53,6 +53,7 @@ class MidfillServer(LanguageServer):
         self.settings = SettingsStore(self.warn)
         self.suggestions: Suggestions | None = None
         self.link: EngineLink | None = None
+        self.endpoint = ""
         self.status: StatusReporter | None = None
         self.context: ContextFeed | None = None
         self.journal: Journal | None = None
@@ -105,6 +106,9 @@ class MidfillServer(LanguageServer):
         if self.link and wanted.model != self.link.model and wanted.model != self._told_of_model:
             self._told_of_model = wanted.model
             self.warn(f"midfill.model is {wanted.model} from the next start of the server.")
+        if self.link and wanted.endpoint != self.endpoint:
+            self.endpoint = wanted.endpoint
+            self.warn("midfill.endpoint counts from the next start of the server.")
 
     def warn(self, message: str) -> None:
         """Tell the user of something that only they can put right."""

@@ -8,8 +8,10 @@ the text of exceptions only where they are `MidfillError`, whose messages never 
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING
@@ -35,6 +37,24 @@ class QuietFormatter(logging.Formatter):
         return " ".join(parts)
 
 
+class JsonFormatter(logging.Formatter):
+    """The same as one JSON object a line; the figures of a record's ``fields`` stand beside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+        }
+        if fields := getattr(record, "fields", None):
+            line |= fields
+        else:
+            line["message"] = _told(record)
+        if record.exc_info and (error := record.exc_info[1]):
+            line["error"] = describe(error)
+        return json.dumps(line)
+
+
 def describe(error: BaseException) -> str:
     """An exception without its message unless that is ours: its type and where it came from."""
     if isinstance(error, MidfillError):
@@ -42,10 +62,10 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}{_places(error.__traceback__)}"
 
 
-def set_up(stream: TextIO | None = None) -> None:
+def set_up(stream: TextIO | None = None, *, as_json: bool = False) -> None:
     """Send all logs of this process, and what nobody catches, to standard error, quietly."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(QuietFormatter())
+    handler.setFormatter(JsonFormatter() if as_json else QuietFormatter())
     handler.addFilter(_worth_telling)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(OURS).setLevel(logging.INFO)

@@ -30,13 +30,25 @@ if TYPE_CHECKING:
 def running_engine(model: str) -> Health | None:
     """The user's shared engine of this model, if one of our version answers and can be asked."""
     try:
-        address = engine_address(model)
-        with unavailable(address), client(address, QUICK) as http:
-            health = read_health(http.get("/health").content)
+        health = health_at(engine_address(model))
     except MidfillError:
         return None
     usable = health.state not in (EngineState.FAILED, EngineState.DRAINING)
     return health if usable and health.version == version() else None
+
+
+def health_at(address: Address) -> Health:
+    """Who answers there.
+
+    Raises:
+        EngineUnavailable: nobody does, or no engine.
+        MidfillError: whatever it refuses.
+    """
+    with unavailable(address), client(address, QUICK) as http:
+        response = http.get("/health")
+    if response.is_error:
+        raise read_refusal(response.status_code, response.content, response.headers)
+    return read_health(response.content)
 
 
 def infill_sync(address: Address, request: InfillRequest) -> Generator[Draft | Final]:
@@ -53,7 +65,7 @@ def infill_sync(address: Address, request: InfillRequest) -> Generator[Draft | F
         http.stream("POST", "/v1/infill", content=body) as response,
     ):
         if response.is_error:
-            raise read_refusal(response.status_code, response.read())
+            raise read_refusal(response.status_code, response.read(), response.headers)
         reader = EventReader()
         for piece in response.iter_raw():
             for event in reader.feed(piece):

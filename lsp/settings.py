@@ -16,6 +16,9 @@ class Settings:
     """The ``midfill.*`` settings; `settings_rules.RULES` says what each is for."""
 
     model: str = "embedded"
+    endpoint: str = ""
+    """A server elsewhere; "" for an engine of the user's own. See ``docs/team-server.md``."""
+    endpoint_token_file: str = ""
     enabled: bool = True
     minimum_confidence: float = 0.2
     """0 … 1; see ``docs/confidence.md``."""

@@ -55,6 +55,18 @@ def _one_of(name: str, about: str, *words: str) -> Rule:
     )
 
 
+def _text(name: str, about: str, wanted: str) -> Rule:
+    return Rule(
+        name,
+        about,
+        wanted,
+        {"type": "string", "default": ""},
+        lambda value: isinstance(value, str),
+        str.strip,
+        for_a_language=False,
+    )
+
+
 def _patterns(name: str, about: str) -> Rule:
     return Rule(
         name,
@@ -84,6 +96,18 @@ RULES: Mapping[str, Rule] = {
         lambda value: isinstance(value, str) and bool(value.strip()),
         str.strip,
         for_a_language=False,
+    ),
+    "endpoint": _text(
+        "endpoint",
+        "A team's server to use instead of an engine on this machine: `https://HOST:PORT`; counts "
+        "from the next start.",
+        "an address, such as 'https://midfill.example:8443'",
+    ),
+    "endpointTokenFile": _text(
+        "endpoint_token_file",
+        "A file that you alone can read, with the token for that server; without one the keyring "
+        "is asked.",
+        "the path of a file",
     ),
     "enabled": _switch("enabled", "Whether anything is suggested; if not, no engine is started."),
     "mode": _one_of(

@@ -14,10 +14,10 @@ from midfill.inference.fillers.embedded_start import Source, finder, start_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
 from midfill.inference.last_fills import LastFills
-from midfill.inference.prefix_cache import PrefixCache
+from midfill.inference.prefix_cache import CONTEXT_BYTES, PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
-from midfill.inference.shared_steps import others_wait
+from midfill.inference.shared_steps import fills_sharing
 from midfill.inference.stopping import Surroundings
 from midfill.inference.text.line_breaks import in_document
 from midfill.inference.wire import CacheFigures, Draft, Final, InfillRequest, Stop
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from midfill.inference.stopwatch import Stopwatch
     from midfill.inference.wire_prompt import ShownPrompt
 
-CACHE_BYTES = 48 * 2**20
-"""What the caches of all documents may hold; about 13 MB each with full windows."""
-
-ENCODE_CHUNK, CHUNK_BESIDE_OTHERS = 256, 32
+ENCODE_CHUNK, CHUNK_BESIDE_OTHERS = 256, 16
 """Tokens encoded between two looks at whether the request is still wanted; and while other fills
 wait for their turn."""
 
@@ -62,9 +59,13 @@ class EmbeddedFiller:
 
     fills_at_once = FILLS_AT_ONCE
 
-    def __init__(self, loaded: LoadedModel, name: str) -> None:
+    def __init__(self, loaded: LoadedModel, name: str, context_bytes: int = CONTEXT_BYTES) -> None:
+        """Args:
+        context_bytes: what the contexts of all documents may hold; about 13 MB each with full
+            windows.
+        """
         self.loaded = loaded
-        self.contexts = PrefixCache(CACHE_BYTES)
+        self.contexts = PrefixCache(context_bytes)
         self.fills = LastFills()
         self._name = name
 
@@ -131,7 +132,7 @@ class EmbeddedFiller:
                         prompt.tokens[len(cache) :],
                         task,
                         choose=chooser(temperature, seed),
-                        masks=min(loaded.masks, loaded.pace.guesses())
+                        masks=min(loaded.masks, loaded.pace.guesses(fills_sharing()))
                         if loaded.pace
                         else loaded.masks,
                         believed=start.tokens,
@@ -199,7 +200,7 @@ def _encode_all_but_last_chunk(
 ) -> None:
     """Encode what is new, but leave a last chunk of at least one token for the first step."""
     while True:
-        chunk = CHUNK_BESIDE_OTHERS if others_wait() else ENCODE_CHUNK
+        chunk = CHUNK_BESIDE_OTHERS if fills_sharing() > 1 else ENCODE_CHUNK
         if len(tokens) - len(cache) <= chunk:
             return
         if cancelled():

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from midfill.inference.lookup import Lookup
+from midfill.inference.shared_steps import fills_sharing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,12 +53,12 @@ class Finder:
 
     def __call__(self, certain: Sequence[int], guesses: Sequence[int]) -> Sequence[int]:
         self._lookup.append(certain)
-        return self._lookup.continuation(guesses, self._pace.found_tokens())
+        return self._lookup.continuation(guesses, self._pace.found_tokens(fills_sharing()))
 
     def start(self) -> Sequence[int]:
         """What may follow the prompt itself."""
         fits = self._spells_owed if self._owed else None
-        return self._lookup.continuation((), self._pace.started_tokens(), fits)
+        return self._lookup.continuation((), self._pace.started_tokens(fills_sharing()), fits)
 
     def _spells_owed(self, tokens: Sequence[int]) -> bool:
         spelled = b"".join(map(self._vocabulary.bytes_of, tokens))
@@ -88,7 +89,7 @@ def start_of(
         find: looks up what may follow, if that is wanted.
     """
     if believed:
-        trusted = loaded.pace is not None and loaded.pace.trusts_beliefs()
+        trusted = loaded.pace is not None and loaded.pace.trusts_beliefs(fills_sharing())
         return Start(Source.CONTEXT, believed[:MOST_BELIEVED], trusted)
     if left:
         tokens = loaded.tokenizer.encode(prompt.owed.decode() + left)

@@ -11,6 +11,7 @@ from midfill.inference.downloads.repository.ensuring import ensure_snapshot
 from midfill.inference.errors import MidfillError
 from midfill.inference.models.kind import kind_of
 from midfill.inference.models.reference import Place
+from midfill.inference.prefix_cache import CONTEXT_BYTES
 
 if TYPE_CHECKING:
     import torch
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 
 
 def open_filler(
-    reference: ModelReference, device: torch.device, listener: ProgressListener
+    reference: ModelReference,
+    device: torch.device,
+    listener: ProgressListener,
+    context_bytes: int = CONTEXT_BYTES,
 ) -> Filler:
     """Load a model, pulling its weights first where they are missing.
 
     Each kind of model is imported only when it is asked for.
+
+    Args:
+        reference: which model.
+        device: where to.
+        listener: told of progress.
+        context_bytes: what the embedded model keeps of encoded contexts.
 
     Raises:
         MidfillError: the weights cannot be had, are damaged, or are of a kind that is not
@@ -38,7 +48,7 @@ def open_filler(
 
         loaded = load_embedded(device, listener)
         loaded = replace(loaded, model=SharedModel(loaded.model))
-        return EmbeddedFiller(loaded, reference.name)
+        return EmbeddedFiller(loaded, reference.name, context_bytes)
     if reference.place is Place.VLLM:
         from midfill.inference.fillers.vllm import open_vllm
 

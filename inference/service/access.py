@@ -1,126 +1,141 @@
-"""Who may talk to an engine that listens on TCP.
-
-A Unix socket needs none of this: the file system decides there.
-"""
+"""What stands in front of the engine's app, by where it listens."""
 
 from __future__ import annotations
 
-import hmac
-import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers
+from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from midfill.inference.errors import MidfillError, UsageError
-from midfill.inference.service.replies import refusal
+from midfill.inference.errors import UsageError
+from midfill.inference.service.access_log import AccessLog
+from midfill.inference.service.body_guard import BodyGuard
+from midfill.inference.service.callers import Credential
+from midfill.inference.service.gate import LOOPBACK_NAMES, Gate
+from midfill.inference.service.rates import CallerRates, Guesses
+from midfill.inference.service.tls import TlsFiles
+from midfill.inference.transport import TcpAddress
+from midfill.inference.wire import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
-log = logging.getLogger(__name__)
+    from midfill.inference.listening import Listener
+    from midfill.inference.service.metrics import Metrics
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+    Credentials = Callable[[], Sequence[Credential]]
 
-
-class Unauthorized(MidfillError):
-    """The token is missing or wrong."""
-
-    code = "unauthorized"
-
-
-class Forbidden(MidfillError):
-    """The request comes by way of a browser."""
-
-    code = "forbidden"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+REQUESTS_PER_MINUTE = 600.0
 
 
-class TokenFile:
-    """Tokens in a file, one ``NAME TOKEN`` a line; read again whenever it changes.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask an engine that listens on a fixed port, and for how much.
 
-    Blank lines and lines that begin with ``#`` are left out. When the file goes bad later, what
-    it held before stays good, and the log says so.
-
-    Raises:
-        UsageError: it cannot be read, or a line has another form.
+    Attributes:
+        credentials: asked at every request, such as a `TokenFile`.
+        tls: with which the engine encrypts; None where something else does, or nothing needs to.
+        hosts: names that requests may use for this server; None for any.
+        per_minute: requests of one caller; None without limit.
+        max_body: bytes of one request.
+        metrics_caller: who may read ``/metrics`` and nothing else; "" for everybody.
+        proxy: the address whose word on where requests come from is taken; "" for none.
+        shared: several people use it, so that none of them may end it.
+        written: whether every request is written into the log.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = self._present_stamp()
-        self._tokens = self._read()
-
-    def __call__(self) -> tuple[str, ...]:
-        """The tokens that are good now."""
-        try:
-            stamp = self._present_stamp()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._tokens = self._read()
-                log.info("%s changed: %d tokens", self._path, len(self._tokens))
-        except UsageError as error:
-            log.warning("%s; the tokens from before stay good", error)
-        return self._tokens
-
-    def _present_stamp(self) -> tuple[int, int, int]:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise UsageError(
-                f"cannot read the token file {self._path}: {error.strerror}"
-            ) from error
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-    def _read(self) -> tuple[str, ...]:
-        try:
-            lines = self._path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"cannot read the token file {self._path}: is it UTF-8 text, and yours to read?"
-            ) from error
-        tokens = []
-        for number, line in enumerate(lines, start=1):
-            words = line.split()
-            if not words or words[0].startswith("#"):
-                continue
-            if len(words) != 2:
-                raise UsageError(f"{self._path}, line {number}: write NAME TOKEN, two words")
-            tokens.append(words[1])
-        if not tokens:
-            raise UsageError(f"{self._path} holds no token: write NAME TOKEN, one a line")
-        return tuple(tokens)
+    credentials: Credentials
+    tls: TlsFiles | None = None
+    hosts: frozenset[str] | None = LOOPBACK_NAMES
+    per_minute: float | None = REQUESTS_PER_MINUTE
+    max_body: int = MAX_BODY_BYTES
+    metrics_caller: str = ""
+    proxy: str = ""
+    shared: bool = False
+    written: bool = False
 
 
-class Gate:
-    """Lets through what shows a good token and was not sent by a web page.
+def access_for(
+    host: str,
+    credentials: Credentials,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    plain_http: bool = False,
+    allow_hosts: Sequence[str] = (),
+    per_minute: float = REQUESTS_PER_MINUTE,
+    max_body: int = MAX_BODY_BYTES,
+    metrics_caller: str = "",
+    proxy: str = "",
+) -> Access:
+    """What a server that listens at ``host`` needs of its callers.
+
+    Beyond loopback any name of the server will do unless there are ``allow_hosts``: every request
+    shows a token there, which no web page has. On loopback these come besides its own names.
 
     Args:
-        app: what stands behind the gate.
-        tokens: asked at every request.
+        plain_http: something else encrypts what comes from elsewhere.
+        per_minute: 0 for no limit.
+
+    Raises:
+        UsageError: source text and tokens would travel unencrypted, or options contradict.
     """
+    alone = host in LOOPBACK
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-cert and --tls-key belong together: give both")
+    if certificate and plain_http:
+        raise UsageError("--plain-http contradicts --tls-cert: choose one")
+    if not alone and not certificate and not plain_http:
+        raise UsageError(
+            f"--host {host}: source text and tokens would travel unencrypted; give --tls-cert and "
+            "--tls-key, or have a proxy do TLS in front and say so with --plain-http"
+        )
+    names = frozenset(name.lower() for name in allow_hosts)
+    return Access(
+        credentials,
+        tls=TlsFiles(certificate, key) if certificate and key else None,
+        hosts=names | LOOPBACK_NAMES if alone else names or None,
+        per_minute=per_minute or None,
+        max_body=max_body,
+        metrics_caller=metrics_caller,
+        proxy=proxy,
+        shared=not alone or plain_http or certificate is not None,
+        written=True,
+    )
 
-    def __init__(self, app: ASGIApp, tokens: Callable[[], Iterable[str]]) -> None:
-        self._app = app
-        self._tokens = tokens
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (fault := self._fault(Headers(scope=scope))):
-            await refusal(fault)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+def guarded(
+    engine: Starlette, listener: Listener, access: Access | None, metrics: Metrics
+) -> ASGIApp:
+    """The app behind all that its listener needs; a Unix socket needs no gate.
 
-    def _fault(self, headers: Headers) -> MidfillError | None:
-        host = headers.get("host", "")
-        if host not in LOOPBACK_NAMES and host.rpartition(":")[0] not in LOOPBACK_NAMES:
-            # A page whose own name was made to point at this machine (DNS rebinding).
-            return Forbidden("the request names another host than this machine")
-        if "origin" in headers:
-            return Forbidden("the engine does not answer web pages")
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        # All are compared, so that the time taken tells nothing.
-        good = [hmac.compare_digest(shown.encode(), token.encode()) for token in self._tokens()]
-        if scheme.lower() != "bearer" or not any(good):
-            return Unauthorized("the token is missing or wrong: send Authorization: Bearer TOKEN")
-        return None
+    Raises:
+        UsageError: everybody could ask.
+    """
+    if isinstance(listener.address, TcpAddress) and access is None:
+        raise UsageError("a port needs tokens, so that not everybody may ask")
+    routes = frozenset(route.path for route in engine.routes if isinstance(route, Route))
+    app: ASGIApp = BodyGuard(engine, access.max_body if access else MAX_BODY_BYTES)
+    if listener.token is not None:
+        only = (Credential.of("", listener.token),)
+        app = Gate(app, lambda: only, revocable=False)
+    elif access:
+        app = Gate(
+            app,
+            access.credentials,
+            hosts=access.hosts,
+            closed=("/v1/drain",) if access.shared else (),
+            rates=CallerRates(access.per_minute) if access.per_minute else None,
+            guesses=Guesses(),
+            metrics_caller=access.metrics_caller,
+        )
+    app = AccessLog(app, routes, metrics, written=bool(access and access.written))
+    if access and access.proxy:
+        app = ProxyHeadersMiddleware(app, trusted_hosts=access.proxy)  # type: ignore[arg-type, assignment]
+    return app

@@ -4,6 +4,8 @@
 ``POST /v1/infill``   an `InfillRequest`; answers events ``draft``, then ``final`` or ``error``
 ``POST /v1/prompt``   an `InfillRequest`; answers a `ShownPrompt`, and fills nothing
 ``GET /health``       a `Health`
+``GET /health/deep``  a `DeepHealth`: a tiny hole has just been filled; else status 503 and why
+``GET /metrics``      figures for Prometheus
 ``GET /v1/events``    an event ``status`` with a `Health` now and on every change; an open stream
                       is also how the engine knows that somebody is there
 ``POST /v1/load``     load the model if it is not loaded
@@ -11,7 +13,7 @@
 ``POST /v1/drain``    answer what is running, refuse what is new, then exit
 ====================  ==========================================================================
 
-A refusal is a `Failure` with a matching HTTP status.
+A refusal is a `Failure` with a matching HTTP status. What other tools speak is in ``facade/``.
 """
 
 from __future__ import annotations
@@ -27,9 +29,15 @@ from starlette.routing import Route
 from midfill.inference.errors import EngineBusy, MidfillError
 from midfill.inference.failures import failure_of
 from midfill.inference.server_sent_events import encode
+from midfill.inference.service.accounts import note_refusal
+from midfill.inference.service.callers import caller_of
+from midfill.inference.service.deep_health import DeepCheck
+from midfill.inference.service.facade.health_reply import health_reply
+from midfill.inference.service.facade.routes import facade_routes
+from midfill.inference.service.job import show_prompt
+from midfill.inference.service.metrics import CONTENT_TYPE
 from midfill.inference.service.replies import EventStream, json_reply, refusal
 from midfill.inference.service.request_body import parse_request, read_body
-from midfill.inference.service.worker import show_prompt
 from midfill.inference.wire import Draft, EngineState
 
 if TYPE_CHECKING:
@@ -37,9 +45,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from midfill.inference.service.job import Job
+    from midfill.inference.service.metrics import Metrics
     from midfill.inference.service.presence import Presence
     from midfill.inference.service.status import Status
-    from midfill.inference.service.worker import Job, Worker
+    from midfill.inference.service.worker import Worker
 
 
 class EngineApp:
@@ -50,15 +60,23 @@ class EngineApp:
         status: what ``/health`` and ``/v1/events`` tell.
         presence: told who comes and goes.
         drain: called once, when somebody asks this engine to make way.
+        metrics: what ``/metrics`` tells.
     """
 
     def __init__(
-        self, worker: Worker, status: Status, presence: Presence, drain: Callable[[], None]
+        self,
+        worker: Worker,
+        status: Status,
+        presence: Presence,
+        drain: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         self._worker = worker
         self._status = status
         self._presence = presence
         self._drain = drain
+        self._metrics = metrics
+        self._deep_check = DeepCheck(worker.submit, status)
 
     def starlette(self) -> Starlette:
         return Starlette(
@@ -70,6 +88,9 @@ class EngineApp:
                 Route("/v1/forget", self.forget, methods=["POST"]),
                 Route("/v1/drain", self.drain, methods=["POST"]),
                 Route("/health", self.health, methods=["GET"]),
+                Route("/health/deep", self.deep_health, methods=["GET"]),
+                Route("/metrics", self.metrics, methods=["GET"]),
+                *facade_routes(self._worker, self._status, self._presence),
             ],
             exception_handlers={
                 MidfillError: _refuse,
@@ -81,7 +102,7 @@ class EngineApp:
     async def infill(self, request: Request) -> Response:
         body = await read_body(request.stream())
         self._refuse_when_draining()
-        job = self._worker.submit(parse_request(body))
+        job = self._worker.submit(parse_request(body), caller=caller_of(request.scope))
         leave = self._presence.enter()
 
         def close() -> None:
@@ -93,7 +114,7 @@ class EngineApp:
     async def prompt(self, request: Request) -> Response:
         body = await read_body(request.stream())
         self._refuse_when_draining()
-        job = self._worker.submit(parse_request(body), show_prompt)
+        job = self._worker.submit(parse_request(body), show_prompt, caller=caller_of(request.scope))
         leave = self._presence.enter()
         try:
             async with aclosing(job.results()) as results:
@@ -102,7 +123,16 @@ class EngineApp:
             leave()
 
     async def health(self, request: Request) -> Response:
-        return json_reply(self._status.health)
+        return json_reply(health_reply(self._status.health))
+
+    async def deep_health(self, request: Request) -> Response:
+        try:
+            return json_reply(await self._deep_check())
+        except MidfillError as error:
+            return refusal(error, 503)
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def events(self, request: Request) -> Response:
         return EventStream(self._status_events(), self._presence.enter())
@@ -141,6 +171,7 @@ async def _results(job: Job) -> AsyncIterator[bytes]:
             name = "draft" if isinstance(result, Draft) else "final"
             yield encode(name, result.model_dump_json())
     except MidfillError as error:
+        note_refusal(error.code)
         yield encode("error", failure_of(error).model_dump_json())
 
 

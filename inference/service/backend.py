@@ -20,6 +20,11 @@ class Engine(Protocol):
     @property
     def loaded(self) -> bool: ...
 
+    @property
+    def fills_at_once(self) -> int:
+        """Fills that gain by sharing the model's steps; their iterators may be interleaved."""
+        ...
+
     def load(self, listener: ProgressListener) -> None:
         """Make the model ready; takes seconds, or minutes when it must be fetched first."""
 

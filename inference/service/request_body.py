@@ -1,13 +1,13 @@
-"""From the bytes of a request to an `InfillRequest`, or one line that says what is wrong with them.
+"""From the bytes of a request to its form, or one line that says what is wrong with them.
 
 No message repeats what was sent: it is somebody's source text.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from midfill.inference.errors import InvalidText, MidfillError, RequestTooLarge
 from midfill.inference.wire import MAX_BODY_BYTES, InfillRequest
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+Form = TypeVar("Form", bound=BaseModel)
+
 SURROGATE_MARKS = ("surrogate", "hex escape", "unicode code point")
 """What the JSON parser's messages about text without a UTF-8 form have in common."""
 
 
 class InvalidRequest(MidfillError):
-    """A request that is no JSON, or not the JSON of an `InfillRequest`."""
+    """A request that is no JSON, or not the JSON of its form."""
 
     code = "invalid-request"
 
@@ -54,6 +56,11 @@ async def read_body(pieces: AsyncIterable[bytes], limit: int = MAX_BODY_BYTES) -
 
 
 def parse_request(body: bytes) -> InfillRequest:
+    """Read the body of a request to fill a hole; raises as `parse_body` does."""
+    return parse_body(body, InfillRequest)
+
+
+def parse_body(body: bytes, form: type[Form]) -> Form:
     """Read a request's body.
 
     Raises:
@@ -61,7 +68,7 @@ def parse_request(body: bytes) -> InfillRequest:
         InvalidRequest: it is something else, or a field has a value it may not have.
     """
     try:
-        return InfillRequest.model_validate_json(body)
+        return form.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid" and any(mark in first["msg"] for mark in SURROGATE_MARKS):

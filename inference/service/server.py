@@ -15,29 +15,40 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from midfill.inference.errors import UsageError
-from midfill.inference.service.access import Gate
+from midfill.inference.listening import Listener
+from midfill.inference.service.access import guarded
 from midfill.inference.service.app import EngineApp
+from midfill.inference.service.connections import (
+    CONNECTIONS,
+    HANDSHAKE_SECONDS,
+    HEAD_BYTES,
+    KEPT_SECONDS,
+    BoundedConnection,
+    allow_many_connections,
+)
 from midfill.inference.service.lifetime import (
     GRACE,
     IDLE_AFTER,
     stop_when_alone,
     unload_when_idle,
 )
+from midfill.inference.service.metrics import Metrics
 from midfill.inference.service.presence import Presence
 from midfill.inference.service.status import Status
 from midfill.inference.service.worker import PAUSE_AFTER_FAILED_LOAD, QUEUE_PLACES, Worker
-from midfill.inference.transport import Listener, lock_file
+from midfill.inference.transport import lock_file
 from midfill.inference.version import version
 from midfill.inference.wire import EngineState
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    import ssl
+    from collections.abc import Awaitable, Callable, Generator
     from types import FrameType
 
     from starlette.types import ASGIApp
 
-    from midfill.inference.service.access import TokenFile
+    from midfill.inference.service.access import Access
     from midfill.inference.service.backend import Engine
     from midfill.inference.transport import Address
 
@@ -70,7 +81,7 @@ def serve(
     address: Address,
     *,
     limits: ServiceLimits | None = None,
-    tokens: TokenFile | None = None,
+    access: Access | None = None,
 ) -> None:
     """Serve an engine until a signal, a drain or the limits end it.
 
@@ -82,10 +93,10 @@ def serve(
         model: the name that ``/health`` tells.
         address: where to listen.
         limits: how long to stay, and for how many.
-        tokens: what opens a `TcpAddress`.
+        access: who may ask at a `TcpAddress`.
 
     Raises:
-        UsageError: the address cannot be listened at.
+        UsageError: the address cannot be listened at, or the files for TLS are unfit.
     """
     lock = lock_file(address)
     with contextlib.ExitStack() as held:
@@ -97,10 +108,12 @@ def serve(
                 return
             except OSError as error:
                 raise UsageError(f"cannot lock {lock}: {error.strerror or error}") from error
+        if access and access.shared:
+            allow_many_connections()
         listener = Listener(address)
         held.callback(listener.close)
         worker_ended = asyncio.run(
-            serve_until_stopped(make_engine, model, listener, limits or ServiceLimits(), tokens)
+            serve_until_stopped(make_engine, model, listener, limits or ServiceLimits(), access)
         )
     log.info("stopped")
     if not worker_ended:
@@ -109,39 +122,34 @@ def serve(
         os._exit(0)
 
 
-def _good_tokens(
-    listener: Listener, tokens: TokenFile | None
-) -> Callable[[], Iterable[str]] | None:
-    """The tokens that open this listener; None where the file system guards it."""
-    if listener.token is not None:
-        return lambda token=listener.token: (token,)  # type: ignore[misc]
-    return tokens
-
-
 async def serve_until_stopped(
     make_engine: Callable[[], Engine],
     model: str,
     listener: Listener,
     limits: ServiceLimits,
-    tokens: TokenFile | None = None,
+    access: Access | None = None,
 ) -> bool:
-    """Serve on the running event loop; whether the engine's thread has ended, too, at the end."""
+    """Serve on the running event loop; whether the engine's thread has ended, too, at the end.
+
+    Raises:
+        UsageError: the files for TLS are unfit.
+    """
+    tls = access.tls.context() if access and access.tls else None
     status = Status(version=version(), model=model)
     presence = Presence()
     worker = Worker(make_engine, status, places=limits.places, pause=limits.pause_after_failed_load)
 
-    app: ASGIApp = EngineApp(
-        worker, status, presence, drain=lambda: server.stop("drained")
+    metrics = Metrics(version(), lambda: status.health.state, lambda: worker.unfinished)
+    app = EngineApp(
+        worker, status, presence, drain=lambda: server.stop("drained"), metrics=metrics
     ).starlette()
-    if (good := _good_tokens(listener, tokens)) is not None:
-        app = Gate(app, good)
 
     async def finish() -> None:
         status.set(EngineState.DRAINING)
         await worker.finish(limits.drain_within)
         status.close()
 
-    server = EngineServer(app, finish, worker.abandon)
+    server = EngineServer(guarded(app, listener, access, metrics), finish, worker.abandon, tls)
     lifetime = [asyncio.create_task(unload_when_idle(worker, limits.idle_after))]
     if limits.grace is not None:
         lifetime.append(
@@ -154,6 +162,7 @@ async def serve_until_stopped(
     try:
         await server.serve([listener.socket])
     finally:
+        server.stop_listening()
         for task in lifetime:
             task.cancel()
         ended = worker.stop(SECONDS_FOR_THE_THREAD)
@@ -167,16 +176,21 @@ class EngineServer(uvicorn.Server):
         app: the application.
         finish: awaited when the end has been asked for; meanwhile new requests are refused.
         abandon: called when somebody signals a second time.
+        tls: with which connections are encrypted, if they are.
     """
 
     def __init__(
-        self, app: ASGIApp, finish: Callable[[], Awaitable[None]], abandon: Callable[[], None]
+        self,
+        app: ASGIApp,
+        finish: Callable[[], Awaitable[None]],
+        abandon: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=BoundedConnection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -185,14 +199,39 @@ class EngineServer(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=SECONDS_FOR_CONNECTIONS,
+                timeout_keep_alive=KEPT_SECONDS,
+                limit_concurrency=CONNECTIONS,
+                h11_max_incomplete_event_size=HEAD_BYTES,
             )
         )
         self._finish = finish
         self._abandon = abandon
+        self._tls = tls
+        self.servers = []
 
     def stop(self, why: str) -> None:
         log.info("stopping: %s", why)
         self.should_exit = True
+
+    def stop_listening(self) -> None:
+        """Take no more connections, also where an end in good order was cut short."""
+        for listening in self.servers:
+            listening.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # The base's does not limit how long a handshake may take.
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                lambda: BoundedConnection(self.config, self.server_state, {}),
+                sock=listening,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
+                backlog=self.config.backlog,
+            )
+            for listening in sockets or ()
+        ]
+        self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._finish()

@@ -6,32 +6,39 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from midfill.inference.errors import EngineBusy, MidfillError
-from midfill.inference.failures import error_of, failure_of
+from midfill.inference.errors import EngineBusy, MidfillError, QueueFull
+from midfill.inference.failures import error_of
+from midfill.inference.service.engine_keeper import EngineKeeper, reported
+from midfill.inference.service.fair_queue import FairQueue
+from midfill.inference.service.job import LAST, Job, fill
+from midfill.inference.shared_steps import SharedSteps, let_others
 from midfill.inference.wire import EngineState, Final
-from midfill.inference.wire_prompt import ShownPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import Callable
 
-    from midfill.inference.progress import Progress
     from midfill.inference.service.backend import Engine
+    from midfill.inference.service.job import Work
     from midfill.inference.service.status import Status
-    from midfill.inference.wire import Draft, Failure, InfillRequest
-
-    Result = Draft | Final | ShownPrompt
+    from midfill.inference.wire import InfillRequest
 
 log = logging.getLogger(__name__)
 
-QUEUE_PLACES = 16
+QUEUE_PLACES = 64
 """Requests that may wait or run at once; a language server has one each at a time."""
+
+PLACES_EACH = 16
+"""The same of one caller."""
 
 PAUSE_AFTER_FAILED_LOAD = 30.0
 """Seconds in which a keystroke does not set off another attempt to fetch or load the model."""
+
+USUAL_SECONDS = 1.0
+"""What a fill takes, until it is known."""
 
 
 class Command(Enum):
@@ -41,78 +48,8 @@ class Command(Enum):
     STOP = auto()
 
 
-LAST = (Final, ShownPrompt)
-"""What comes last of a request, whichever it is."""
-
-
-def fill(engine: Engine, job: Job) -> Iterator[Result]:
-    """Fill the request's hole."""
-    yield from engine.infill(job.request, job.cancelled)
-
-
-def show_prompt(engine: Engine, job: Job) -> Iterator[Result]:
-    """Only tell what the model would be given."""
-    yield engine.prompt(job.request)
-
-
-class Job:
-    """One request on its way through the worker. Its owner on the event loop reads `results`.
-
-    Args:
-        request: what it is about.
-        work: what to do about it, in the worker's thread.
-        leave: told when nobody waits for it any more.
-    """
-
-    def __init__(
-        self,
-        request: InfillRequest,
-        work: Callable[[Engine, Job], Iterator[Result]],
-        leave: Callable[[Job], None],
-    ) -> None:
-        self.request = request
-        self.work = work
-        self._leave = leave
-        self._loop = asyncio.get_running_loop()
-        self._results: asyncio.Queue[Result | MidfillError] = asyncio.Queue()
-        self._cancelled = threading.Event()
-
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    def stop(self) -> None:
-        """Have the engine stop before its next step."""
-        self._cancelled.set()
-
-    def cancel(self) -> None:
-        """Nobody wants the rest: stop, and make room for others."""
-        self.stop()
-        self._leave(self)
-
-    def tell(self, result: Result | MidfillError) -> None:
-        """From the worker's thread: hand over what there is."""
-        self._loop.call_soon_threadsafe(self._results.put_nowait, result)
-
-    async def results(self) -> AsyncGenerator[Result]:
-        """Drafts, then the final fill; or just the prompt.
-
-        Raises:
-            MidfillError: the engine failed.
-        """
-        try:
-            while True:
-                result = await self._results.get()
-                if isinstance(result, MidfillError):
-                    raise result
-                yield result
-                if isinstance(result, LAST):
-                    return
-        finally:
-            self.cancel()
-
-
 class Worker:
-    """Runs jobs one after another, first come first served.
+    """Runs as many jobs at once as the engine can, in turns between callers.
 
     All methods but those of the thread itself are for the event loop.
 
@@ -120,6 +57,7 @@ class Worker:
         make_engine: called in the thread, so that nobody waits for its imports.
         status: told every change of state.
         places: jobs that may wait or run at once.
+        places_each: the same of one caller.
         pause: seconds for which a failed load answers the requests that follow it.
     """
 
@@ -129,15 +67,17 @@ class Worker:
         status: Status,
         *,
         places: int = QUEUE_PLACES,
+        places_each: int = PLACES_EACH,
         pause: float = PAUSE_AFTER_FAILED_LOAD,
     ) -> None:
-        self._make_engine = make_engine
         self._status = status
         self._places = places
-        self._pause = pause
+        self._places_each = places_each
         self._loop = asyncio.get_running_loop()
-        self._inbox: deque[Job | Command] = deque([Command.LOAD])
         self._arrived = threading.Condition()
+        self._commands: deque[tuple[Command, int]] = deque([(Command.LOAD, 0)])
+        self._queue: FairQueue[Job] = FairQueue()
+        self._last_number = -1
         self._jobs: set[Job] = set()
         self._quiet_since = time.monotonic()
         self._no_jobs = asyncio.Event()
@@ -145,32 +85,47 @@ class Worker:
         # A daemon: an engine stuck in a download or in native code must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         # The thread's own:
-        self._engine: Engine | None = None
-        self._failed_load: tuple[float, Failure] | None = None
+        self._keeper = EngineKeeper(make_engine, self._tell, pause)
+        self._steps = SharedSteps()
+        self._running: Counter[str] = Counter()
+        self._fill_seconds = USUAL_SECONDS
 
     def start(self) -> None:
         """Begin to work, with loading the model."""
         self._thread.start()
 
-    def submit(
-        self, request: InfillRequest, work: Callable[[Engine, Job], Iterator[Result]] = fill
-    ) -> Job:
+    def submit(self, request: InfillRequest, work: Work = fill, *, caller: str = "") -> Job:
         """Queue a request, to be filled unless told otherwise.
 
+        Args:
+            request: what it is about.
+            work: what is done about it.
+            caller: whose it is.
+
         Raises:
-            EngineBusy: the queue is full.
+            QueueFull: there is no place for it; it knows when there may be one.
         """
-        if len(self._jobs) >= self._places:
-            raise EngineBusy("the engine has too many requests waiting: ask again in a moment")
-        job = Job(request, work, self._leave)
+        own = sum(job.caller == caller for job in self._jobs)
+        if len(self._jobs) >= self._places or own >= self._places_each:
+            full = QueueFull("the engine has too many requests waiting: ask again in a moment")
+            full.retry_after = self._seconds_until(own)
+            raise full
+        job = Job(request, work, caller, self._leave)
         self._jobs.add(job)
         self._no_jobs.clear()
-        self._put(job)
+        with self._arrived:
+            self._last_number = self._queue.add(job, caller, request.document)
+            self._arrived.notify()
         return job
+
+    @property
+    def unfinished(self) -> int:
+        """Jobs that wait or run."""
+        return len(self._jobs)
 
     def load(self) -> None:
         """Load the model unless it is loaded, or has just failed to load."""
-        if Command.LOAD not in self._inbox:
+        if not any(command is Command.LOAD for command, _ in self._commands):
             self._put(Command.LOAD)
 
     def unload(self) -> None:
@@ -208,9 +163,9 @@ class Worker:
         self._thread.join(within)
         return not self._thread.is_alive()
 
-    def _put(self, item: Job | Command) -> None:
+    def _put(self, command: Command) -> None:
         with self._arrived:
-            self._inbox.append(item)
+            self._commands.append((command, self._last_number))
             self._arrived.notify()
 
     def _leave(self, job: Job) -> None:
@@ -221,8 +176,13 @@ class Worker:
         if not self._jobs:
             self._no_jobs.set()
         with self._arrived:
-            if job in self._inbox:
-                self._inbox.remove(job)
+            self._queue.remove(job)
+            self._arrived.notify()
+
+    def _seconds_until(self, own: int) -> float:
+        """When there may be a place again, going by how long fills take."""
+        ahead = min(len(self._jobs), own) or len(self._jobs)
+        return ahead * self._fill_seconds / self._keeper.fills_at_once
 
     def _touch(self) -> None:
         self._quiet_since = time.monotonic()
@@ -232,23 +192,18 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._arrived:
-                while not self._inbox:
+                while (task := self._next()) is None and not len(self._steps):
                     self._arrived.wait()
-                item = self._inbox.popleft()
-                alone = not self._inbox
             try:
-                if item is Command.STOP:
+                if task is Command.STOP:
+                    self._steps.stop()
                     return
-                if item is Command.LOAD:
-                    self._ready_engine()
-                elif item is Command.UNLOAD:
-                    if alone:
-                        self._unload()
-                elif item is Command.FORGET:
-                    if self._engine:
-                        self._engine.forget()
-                elif isinstance(item, Job) and not item.cancelled():
-                    self._answer(item)
+                if isinstance(task, Command):
+                    self._obey(task)
+                elif task is not None:
+                    self._running[task.caller] += 1
+                    self._steps.begin(lambda job=task: self._answer(job), task.cancelled)  # type: ignore[misc]
+                self._steps.advance()
             except RuntimeError:
                 if self._loop.is_closed():
                     return
@@ -256,81 +211,67 @@ class Worker:
             except MidfillError:
                 continue  # told and logged where it happened
 
+    def _next(self) -> Command | Job | None:
+        """What can be begun now, beside the fills that run; None if nothing can."""
+        last_before = None
+        if self._commands:
+            command, last_before = self._commands[0]
+            if command in (Command.STOP, Command.LOAD) or (
+                not len(self._steps) and not self._queue.holds_up_to(last_before)
+            ):
+                self._commands.popleft()
+                return command
+        if len(self._steps) >= self._keeper.fills_at_once:
+            return None
+        return self._queue.take(self._running.__getitem__, last_before)
+
+    def _obey(self, command: Command) -> None:
+        if command is Command.LOAD:
+            self._keeper.ready()
+        elif command is Command.FORGET:
+            self._keeper.forget()
+        elif command is Command.UNLOAD and not len(self._queue):
+            self._keeper.unload()
+
     def _answer(self, job: Job) -> None:
+        began = time.monotonic()
         try:
-            began = time.monotonic()
-            engine = self._ready_engine()
-            waited = 1e3 * (time.monotonic() - began)
+            if job.cancelled():
+                return
+            engine = self._keeper.ready()
+            loading = 1e3 * (time.monotonic() - began)
+            job.count_waiting(self._keeper.ready_since)
             results = job.work(engine, job)
             try:
                 for result in results:
                     if job.cancelled():
                         return
                     if isinstance(result, Final):
-                        result = _with_load_time(result, waited)
+                        result = _with_load_time(result, loading)
+                        self._note_fill(began)
                     job.tell(result)
                     if isinstance(result, LAST):
                         return
+                    let_others()
             finally:
                 getattr(results, "close", lambda: None)()
             if not job.cancelled():
                 job.tell(MidfillError("the engine stopped without an answer"))
         except BaseException as error:
             if not job.cancelled():
-                job.tell(error_of(self._reported("a request failed", error)))
+                job.tell(error_of(reported("a request failed", error)))
+        finally:
+            self._running[job.caller] -= 1
+            if not self._running[job.caller]:
+                del self._running[job.caller]
 
-    def _ready_engine(self) -> Engine:
-        """The engine, loaded.
+    def _note_fill(self, began: float) -> None:
+        self._fill_seconds += 0.1 * (time.monotonic() - began - self._fill_seconds)
 
-        Raises:
-            MidfillError: it cannot be loaded.
-        """
-        if self._engine is not None and self._engine.loaded:
-            return self._engine
-        if self._failed_load is not None:
-            failed_at, failure = self._failed_load
-            if time.monotonic() - failed_at < self._pause:
-                raise error_of(failure)
-        began = time.monotonic()
-        self._tell(EngineState.LOADING)
-        try:
-            if self._engine is None:
-                self._engine = self._make_engine()
-            self._engine.load(self._tell_progress)
-        except BaseException as error:
-            failure = self._reported("loading the model failed", error)
-            self._failed_load = time.monotonic(), failure
-            self._tell(EngineState.FAILED, failure.message)
-            raise error_of(failure) from error
-        self._failed_load = None
-        log.info("model loaded in %.1f s", time.monotonic() - began)
-        self._loop.call_soon_threadsafe(self._touch)
-        self._tell(EngineState.READY)
-        return self._engine
-
-    def _unload(self) -> None:
-        if self._engine is None or not self._engine.loaded:
-            return
-        try:
-            self._engine.unload()
-        except BaseException as error:
-            raise error_of(self._reported("unloading the model failed", error)) from error
-        log.info("model unloaded")
-        self._tell(EngineState.IDLE)
-
-    def _tell(self, state: EngineState, detail: str = "", fraction: float | None = None) -> None:
+    def _tell(self, state: EngineState, detail: str, fraction: float | None) -> None:
+        if state is EngineState.READY:
+            self._loop.call_soon_threadsafe(self._touch)
         self._loop.call_soon_threadsafe(self._status.set, state, detail, fraction)
-
-    def _tell_progress(self, progress: Progress) -> None:
-        self._tell(EngineState.LOADING, progress.message, progress.fraction)
-
-    @staticmethod
-    def _reported(what: str, error: BaseException) -> Failure:
-        """The error as those who asked may see it; the log has where it came from."""
-        failure = failure_of(error)
-        expected = isinstance(error, MidfillError)
-        log.warning("%s: %s", what, failure.message, exc_info=None if expected else error)
-        return failure
 
 
 def _with_load_time(final: Final, milliseconds: float) -> Final:

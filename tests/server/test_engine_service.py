@@ -263,7 +263,12 @@ async def test_over_tcp_a_token_of_the_file_is_needed(tmp_path: Path) -> None:
 
 
 WRONG_CALLS = {
-    "another machine": ("--host 0.0.0.0 --port 9000 --token-file t", "this machine alone"),
+    "no tls": ("--host 0.0.0.0 --port 9000 --token-file t", "--plain-http"),
+    "no certificate": (
+        "--host 0.0.0.0 --port 9000 --token-file t --tls-cert t --tls-key t",
+        "no certificate in PEM form",
+    ),
+    "no tokens for others": ("--host 0.0.0.0 --port 9000 --plain-http", "--token-file"),
     "no tokens": ("--host 127.0.0.1 --port 9000", "--token-file"),
     "no port": ("--host 127.0.0.1 --token-file t", "--port"),
     "two ways": ("--socket e.sock --port 9000", "choose one"),

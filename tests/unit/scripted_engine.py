@@ -72,7 +72,9 @@ class ScriptedEngine:
         self.asked = 0
         self.closed = False
 
-    def link(self, model: str, on_status: Callable[[Health], None]) -> ScriptedEngine:
+    def link(
+        self, model: str, on_status: Callable[[Health], None], endpoint: object = None
+    ) -> ScriptedEngine:
         """In place of ``EngineLink(model, on_status)``."""
         self.model, self._on_status = model, on_status
         return self

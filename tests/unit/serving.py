@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from midfill.inference.listening import Listener
 from midfill.inference.server_sent_events import Event, EventReader
 from midfill.inference.service.server import ServiceLimits, serve_until_stopped
-from midfill.inference.transport import Listener, UnixAddress, async_client
+from midfill.inference.transport import UnixAddress, async_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from stepping_engine import SteppingEngine
 
-    from midfill.inference.service.access import TokenFile
+    from midfill.inference.service.access import Access
     from midfill.inference.transport import Address
 
 CANARY = "c4n4ry_in_the_source"
@@ -42,24 +43,28 @@ async def serving(
     folder: Path,
     limits: ServiceLimits | None = None,
     address: Address | None = None,
-    tokens: TokenFile | None = None,
+    access: Access | None = None,
+    client_address: Address | None = None,
 ) -> AsyncIterator[Service]:
     """The service on this event loop, its model loaded, for as long as the block lasts."""
     address = address or UnixAddress(folder / "e.sock")
     listener = Listener(address)
     task = asyncio.create_task(
         serve_until_stopped(
-            lambda: engine, engine.model, listener, limits or ServiceLimits(), tokens
+            lambda: engine, engine.model, listener, limits or ServiceLimits(), access
         )
     )
-    http = async_client(address, httpx.Timeout(10.0))
+    http = async_client(client_address or address, httpx.Timeout(10.0))
     try:
         await eventually(lambda: engine.loaded or engine.loads > 0)
-        yield Service(address, http, task)
+        yield Service(client_address or address, http, task)
     finally:
-        if not task.done():
+        if access is not None and access.shared:
+            task.cancel()  # nobody may end it by asking
+        elif not task.done():
             await http.post("/v1/drain")
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait({task}, timeout=10)
+        assert task.done()
         await http.aclose()
         listener.close()
 

@@ -26,6 +26,7 @@ class SteppingEngine:
         steps_done: over all requests.
         threads: the ids of all threads that ever called it.
         filled: the prefixes of the requests it began.
+        happened: these, the prefix of each step's request, and "forget", in order.
         loads: how often it was asked to load while unloaded.
         load_failures: so many of the next loads fail.
     """
@@ -37,8 +38,10 @@ class SteppingEngine:
         step_seconds: float = 0.01,
         load_seconds: float = 0.0,
         load_failures: int = 0,
+        fills_at_once: int = 1,
     ) -> None:
         self.model = "stepping"
+        self.fills_at_once = fills_at_once
         self.steps = steps
         self.step_seconds = step_seconds
         self.load_seconds = load_seconds
@@ -50,6 +53,7 @@ class SteppingEngine:
         self.forgets = 0
         self.threads: set[int] = set()
         self.filled: list[str] = []
+        self.happened: list[str] = []
 
     def load(self, listener: ProgressListener) -> None:
         self.threads.add(threading.get_ident())
@@ -66,6 +70,7 @@ class SteppingEngine:
     def forget(self) -> None:
         self.threads.add(threading.get_ident())
         self.forgets += 1
+        self.happened.append("forget")
 
     def unload(self) -> None:
         self.threads.add(threading.get_ident())
@@ -82,6 +87,7 @@ class SteppingEngine:
                 raise Cancelled("the request was cancelled")
             time.sleep(self.step_seconds)
             self.steps_done += 1
+            self.happened.append(request.prefix)
             yield Draft(text="x" * step, step=step)
             _fault(request)
         yield Final(

@@ -16,6 +16,8 @@ TORCH_FREE = (
     "midfill.inference.postprocess",
     "midfill.inference.syntax",
     "midfill.inference.wire",
+    "midfill.inference.dead_peers",
+    "midfill.inference.endpoint",
     "midfill.inference.text",
     "midfill.inference.errors",
     "midfill.inference.exclusion",
@@ -38,6 +40,7 @@ COMMANDS = (
     "fill_command",
     "model_commands",
     "serve_command",
+    "token_command",
     "train_command",
     "train_end_command",
 )

@@ -16,8 +16,9 @@ from stepping_engine import SteppingEngine
 
 from midfill.inference.errors import UsageError
 from midfill.inference.server_sent_events import EventReader
-from midfill.inference.service.access import TokenFile
+from midfill.inference.service.access import Access
 from midfill.inference.service.server import ServiceLimits
+from midfill.inference.service.token_file import TokenFile
 from midfill.inference.transport import LoopbackAddress, TcpAddress, async_client
 from midfill.inference.wire import MAX_BODY_BYTES
 from midfill.lsp import quiet_logging
@@ -199,7 +200,7 @@ async def test_a_full_queue_says_busy(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
         status, (refusal,) = await post(service.http, GOOD)
 
-        assert (status, json.loads(refusal.data)["code"]) == (503, "busy")
+        assert (status, json.loads(refusal.data)["code"]) == (429, "queue-full")
         assert [status for status, _ in await asyncio.gather(*accepted)] == [200, 200]
         assert (await post(service.http, GOOD))[0] == 200
 
@@ -324,9 +325,9 @@ async def test_over_loopback_tcp_the_token_decides(
 async def test_a_fixed_port_takes_the_tokens_of_its_file_as_they_are_now(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("# who may ask\nann alpha\n\nbob beta\n")
-    tokens = TokenFile(file)
+    access = Access(TokenFile(file))
     address = TcpAddress("127.0.0.1", _free_port(), "alpha")
-    async with serving(SteppingEngine(), tmp_path, address=address, tokens=tokens):
+    async with serving(SteppingEngine(), tmp_path, address=address, access=access):
 
         async def status(token: str) -> int:
             one = TcpAddress(address.host, address.port, token)

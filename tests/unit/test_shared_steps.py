@@ -13,8 +13,8 @@ from midfill.inference.shared_steps import (
     SLOTS_TOGETHER,
     Kind,
     SharedSteps,
+    fills_sharing,
     let_others,
-    others_wait,
     shared,
 )
 
@@ -166,24 +166,24 @@ def test_a_failure_reaches_only_the_fill_that_caused_it() -> None:
 
 def test_outside_of_a_fill_everything_is_computed_at_once() -> None:
     assert shared(Wish("alone")) == "alone"
-    assert not others_wait()
+    assert fills_sharing() == 1
     let_others()  # there are none
     with pytest.raises(ValueError, match="bad"):
         shared(Wish("bad", fails=True))
 
 
-def test_a_fill_knows_whether_others_wait() -> None:
+def test_a_fill_knows_how_many_share() -> None:
     steps, seen = SharedSteps(), []
 
     def look() -> None:
-        seen.append(others_wait())
+        seen.append(fills_sharing())
         let_others()
-        seen.append(others_wait())
+        seen.append(fills_sharing())
 
     steps.begin(look, never)
     steps.begin(lambda: None, never)
     run(steps)
-    assert seen == [True, False]
+    assert seen == [2, 1]
 
 
 def test_fills_end_when_all_of_it_stops_whether_they_have_begun_or_not() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midfill.inference.errors import MidfillError, UsageError
+from midfill.inference.listening import Listener
 from midfill.inference.transport import (
     LONGEST_SOCKET_PATH,
-    Listener,
     LoopbackAddress,
     TcpAddress,
     UnixAddress,
@@ -194,3 +194,12 @@ def test_a_port_that_is_taken_is_refused_in_words() -> None:
         Listener(TcpAddress("127.0.0.1", port))
 
     taken.close()
+
+
+def test_small_answers_over_tcp_are_sent_at_once() -> None:
+    listener = Listener(TcpAddress("127.0.0.1", 0))
+    try:
+        # asyncio switches Nagle's algorithm off where the socket names its protocol.
+        assert listener.socket.proto == socket.IPPROTO_TCP
+    finally:
+        listener.close()

@@ -9,15 +9,15 @@ import pytest
 from serving import eventually
 from stepping_engine import SteppingEngine
 
-from midfill.inference.errors import EngineBusy, WeightsMissing
+from midfill.inference.errors import EngineBusy, MidfillError, QueueFull, WeightsMissing
 from midfill.inference.service.status import Status
 from midfill.inference.service.worker import Worker
-from midfill.inference.wire import Draft, Final, InfillRequest
+from midfill.inference.wire import Draft, Final, InfillRequest, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from midfill.inference.service.worker import Job
+    from midfill.inference.service.job import Job
 
 
 @asynccontextmanager
@@ -157,3 +157,96 @@ async def test_a_slow_watcher_is_told_the_newest_state_and_none_twice() -> None:
             status.close()
 
     assert told == [("loading", None), ("loading", 0.99)]
+
+
+async def test_fills_take_turns_step_by_step_as_many_as_the_engine_makes_at_once() -> None:
+    engine = SteppingEngine(steps=3, step_seconds=0.02, fills_at_once=2)
+    async with working(engine) as (worker, _):
+        await asyncio.gather(*(results(worker.submit(request(name))) for name in "abc"))
+
+    assert engine.happened[:4] in (["a", "b", "a", "b"], ["a", "a", "b", "a"])
+    assert "c" not in engine.happened[:4]
+    assert sorted(engine.happened) == sorted("abc" * 3)
+
+
+async def test_a_fill_that_fails_leaves_the_others_alone() -> None:
+    engine = SteppingEngine(steps=5, step_seconds=0.01, fills_at_once=3)
+    async with working(engine) as (worker, _):
+        good = worker.submit(request("good"))
+        bad = worker.submit(InfillRequest(prefix="bad", language="exit"))
+        outcomes = await asyncio.gather(results(good), results(bad), return_exceptions=True)
+
+        assert isinstance(outcomes[0][-1], Final)
+        assert isinstance(outcomes[1], MidfillError)
+        assert isinstance((await results(worker.submit(request())))[-1], Final)
+
+
+async def test_somebody_who_asks_much_keeps_nobody_waiting() -> None:
+    engine = SteppingEngine(steps=1, step_seconds=0.03)
+    async with working(engine) as (worker, _):
+        much = [worker.submit(request(f"ann {n}"), caller="ann") for n in range(4)]
+        little = worker.submit(request("ben"), caller="ben")
+        await asyncio.gather(*map(results, [*much, little]))
+
+    assert engine.filled.index("ben") <= 2
+
+
+async def test_of_one_document_the_newest_request_is_answered_first() -> None:
+    engine = SteppingEngine(steps=2, step_seconds=0.05)
+    async with working(engine) as (worker, _):
+        first = worker.submit(request("running"))
+        await eventually(lambda: engine.filled)
+        jobs = [
+            worker.submit(InfillRequest(prefix=prefix, document="one")) for prefix in ("old", "new")
+        ]
+        await asyncio.gather(*map(results, [first, *jobs]))
+
+    assert engine.filled == ["running", "new", "old"]
+
+
+async def test_contexts_are_forgotten_behind_what_was_queued_before_and_ahead_of_the_rest() -> None:
+    engine = SteppingEngine(steps=1, step_seconds=0.03)
+    async with working(engine) as (worker, _):
+        before = [worker.submit(request(name)) for name in ("a", "b")]
+        worker.forget()
+        behind = worker.submit(request("c"))
+        await asyncio.gather(*map(results, [*before, behind]))
+        await eventually(lambda: engine.forgets)
+
+    assert engine.happened == ["a", "b", "forget", "c"]
+
+
+async def test_a_request_whose_time_is_up_before_its_turn_is_told_so() -> None:
+    engine = SteppingEngine(steps=4, step_seconds=0.05)
+    async with working(engine) as (worker, _):
+        first = worker.submit(request("first"))
+        await eventually(lambda: engine.filled)
+        late = worker.submit(InfillRequest(prefix="late", limits=Limits(deadline_ms=20)))
+        await results(first)
+        with pytest.raises(EngineBusy, match="deadline"):
+            await results(late)
+
+    assert engine.filled == ["first"]
+
+
+async def test_time_spent_loading_the_model_is_not_taken_off_a_deadline() -> None:
+    engine = SteppingEngine(load_seconds=0.3)
+    async with working(engine) as (worker, _):
+        job = worker.submit(InfillRequest(prefix="first", limits=Limits(deadline_ms=200)))
+        assert isinstance((await results(job))[-1], Final)
+
+
+async def test_a_caller_who_fills_the_queue_is_refused_and_told_when_to_come_again() -> None:
+    engine = SteppingEngine(steps=3, step_seconds=0.05)
+    status = Status(version="1", model=engine.model)
+    worker = Worker(lambda: engine, status, places=8, places_each=2)
+    worker.start()
+    mine = [worker.submit(request(), caller="ann") for _ in range(2)]
+    with pytest.raises(QueueFull) as refused:
+        worker.submit(request(), caller="ann")
+    assert refused.value.retry_after is not None
+    assert 0 < refused.value.retry_after < 60
+
+    other = worker.submit(request(), caller="ben")
+    await asyncio.gather(*map(results, [*mine, other]))
+    assert worker.stop(within=5)

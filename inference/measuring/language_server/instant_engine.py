@@ -16,8 +16,9 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+from midfill.inference.listening import Listener
 from midfill.inference.server_sent_events import encode
-from midfill.inference.transport import Listener, engine_address
+from midfill.inference.transport import engine_address
 from midfill.inference.version import version
 from midfill.inference.wire import (
     EngineState,

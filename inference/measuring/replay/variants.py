@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.engine import Engine
 from midfill.inference.errors import UsageError
-from midfill.inference.fillers.embedded import CACHE_BYTES, EmbeddedFiller
+from midfill.inference.fillers.embedded import EmbeddedFiller
 from midfill.inference.last_fills import LastFills
 from midfill.inference.measuring.replay.engine_writer import EngineWriter
 from midfill.inference.models.embedded.files import Form, form_on_cpu
 from midfill.inference.models.loading import load_embedded
-from midfill.inference.prefix_cache import PrefixCache
+from midfill.inference.prefix_cache import CONTEXT_BYTES, PrefixCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,11 +105,11 @@ def open_without(
     elif name == "guesses":
         loaded = replace(loaded, masks=0, looks_up=False)
     elif name == "belief":
-        contexts = Disbelieving(CACHE_BYTES)
+        contexts = Disbelieving(CONTEXT_BYTES)
     elif name == "lookup":
         loaded = replace(loaded, looks_up=False)
     else:
-        contexts = Forgetful(CACHE_BYTES)
+        contexts = Forgetful(CONTEXT_BYTES)
     title = f"without {name}"
     filler = EmbeddedFiller(loaded, title)
     if contexts is not None:

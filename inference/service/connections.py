@@ -1,0 +1,107 @@
+"""Connections that cost nothing for long: no client may hold one by being slow."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from midfill.inference.dead_peers import noticing_dead_peers
+
+if TYPE_CHECKING:
+    import asyncio
+
+HEAD_SECONDS = 10.0
+"""For a request's head, from the connection or from the first byte after an earlier request."""
+
+STALL_SECONDS = 10.0
+"""A reader that takes so long over what is buffered for it is given up."""
+
+HEAD_BYTES = 16 * 1024
+CONNECTIONS = 1000
+"""So many are answered; as many again are told that the server is full, and no more are kept."""
+
+KEPT_SECONDS = 60
+"""An open connection without a request; language servers let go of theirs before that."""
+
+HANDSHAKE_SECONDS = 10.0
+
+
+class BoundedConnection(H11Protocol):
+    """Uvicorn's connection with limits on how long it may be idle, slow or stuck."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        limit = self.config.limit_concurrency
+        if limit is not None and len(self.connections) > 2 * limit:
+            transport.abort()
+            return
+        if (connected := transport.get_extra_info("socket")).family in (
+            socket.AF_INET,
+            socket.AF_INET6,
+        ):
+            for option in noticing_dead_peers():
+                connected.setsockopt(*option)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._between_requests():
+            self._wait_for_head()
+        else:
+            self._head_is_there()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._give_up_later()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._give_up_later()  # it may never take what is buffered for it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        if self._stalled:
+            self._stalled.cancel()
+        super().connection_lost(exc)
+
+    def _between_requests(self) -> bool:
+        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+
+    def _wait_for_head(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _head_is_there(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up_later(self) -> None:
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+
+def allow_many_connections() -> None:
+    """Raise this process's own limit on open files, as far as it may; a connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows, where there is none
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * CONNECTIONS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
