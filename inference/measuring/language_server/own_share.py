@@ -107,6 +107,7 @@ async def _one_round(editor: Editor, text: str, number: int) -> list[Sample]:
     editor.open(document)
     one = Round(editor, document, "middle")
     await one.first(at)  # reads all of its syntax
+    await one.alone(at)  # the first edit counts its lines
     await one.go(at, number)
     editor.close(document)
     return one.samples

@@ -79,7 +79,7 @@ class Round:
             await self._key(ASKED, end, end, OTHER_KEYS[number % len(OTHER_KEYS)])
             end += 1
         await self._key(DELETED, at, end, "")
-        await self._alone(at)
+        await self.alone(at)
 
     async def first(self, at: int) -> None:
         """The first request, which reads all of the file's syntax."""
@@ -90,7 +90,7 @@ class Round:
         asked = self.editor.ask(self.document, start + len(text))
         return await self._timed(kind, asked)
 
-    async def _alone(self, at: int) -> None:
+    async def alone(self, at: int) -> None:
         """An edit, and how long until a request that asks for nothing is answered behind it."""
         elsewhere = {"line": 0, "character": 0}
         self.editor.edit(self.document, at, at, " ")

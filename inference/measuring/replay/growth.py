@@ -35,7 +35,11 @@ HOLE_TOKENS = (1, 4, 16, 64, 256)
 DOCUMENTS = (1, 3, 10, 30, 100)
 
 LINES_EACH = 4
-"""Lines typed at each size; at all sizes the same."""
+"""Lines typed, or texts, at each size; at all sizes the same."""
+
+LINES_EACH_FILE = 10
+"""The same of files. What stands far above differs with their size, and so does now and then what
+is written: a few lines would tell of that rather than of the size."""
 
 WARM_EACH = 3
 """Warm requests of each line."""
@@ -131,7 +135,7 @@ def measure_growth(
         listener: told how far it is.
         file_lines, hole_tokens, documents: the sizes, rising.
     """
-    total = LINES_EACH * len(file_lines) + len(hole_tokens) + len(documents)
+    total = LINES_EACH_FILE * len(file_lines) + len(hole_tokens) + len(documents)
     done = 0
 
     def tell(what: str, steps: int = 1) -> None:
@@ -139,7 +143,9 @@ def measure_growth(
         listener(Progress("measuring growth", min(1.0, done / total), what))
         done += steps
 
-    for number, chosen in enumerate(choose_lines(files, LINES_EACH, seed) if file_lines else ()):
+    for number, chosen in enumerate(
+        choose_lines(files, LINES_EACH_FILE, seed) if file_lines else ()
+    ):
         for size in file_lines:
             tell(f"a file of {size} lines")
             yield from _file(writer, in_a_file_of(files, chosen, size), size, number)
