@@ -11,6 +11,7 @@ from midfill.inference.errors import MidfillError
 from midfill.inference.measuring.replay import growth_server
 from midfill.inference.measuring.replay.growth import (
     LINES_EACH,
+    LINES_EACH_FILE,
     WARM_EACH,
     GrowthSample,
     Series,
@@ -41,8 +42,8 @@ def test_every_size_is_measured_as_often() -> None:
     )
 
     assert {(point.series, point.size): point.ms.n for point in growth_points(samples)} == {
-        **{(Series.FILE_LINES, size): LINES_EACH * WARM_EACH for size in (50, 400)},
-        **{(Series.FILE_LINES_COLD, size): LINES_EACH for size in (50, 400)},
+        **{(Series.FILE_LINES, size): LINES_EACH_FILE * WARM_EACH for size in (50, 400)},
+        **{(Series.FILE_LINES_COLD, size): LINES_EACH_FILE for size in (50, 400)},
         **{(Series.HOLE_TOKENS, size): LINES_EACH for size in (1, 16)},
         **{(Series.DOCUMENTS, size): LINES_EACH * WARM_EACH for size in (1, 3, 8)},
         (Series.DOCUMENTS_BACK, 3): 2,
@@ -69,8 +70,8 @@ def test_sizes_of_files_take_turns_and_each_file_is_new() -> None:
     samples = measured(writer, file_lines=(10, 100))
 
     sizes = [sample.size for sample in samples]
-    assert sizes == [*[10] * (1 + WARM_EACH), *[100] * (1 + WARM_EACH)] * LINES_EACH
-    assert sum(what == "new" for _, what in writer.calls) == 2 * LINES_EACH
+    assert sizes == [*[10] * (1 + WARM_EACH), *[100] * (1 + WARM_EACH)] * LINES_EACH_FILE
+    assert sum(what == "new" for _, what in writer.calls) == 2 * LINES_EACH_FILE
 
 
 def test_a_hole_begins_with_no_more_than_a_token_believed() -> None:
