@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-editors check soak bench setup vsix vscode-packages clean
+.PHONY: demo test test-cluster test-editors check soak bench setup vsix vscode-packages clean
 
 setup:
 	@MIDFILL_VENV=$(abspath $(VENV)) $(PYTHON) scripts/set_up.py
@@ -19,15 +19,22 @@ check: setup
 # Two files at a time: an engine of its own for each takes about a gigabyte. tests/conftest.py
 # decides which files come first. Real editors have the machine to themselves afterwards.
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/editors
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/editors --ignore=tests/cluster
 	$(BIN)/pytest tests/editors
 
 test-editors: setup
 	$(BIN)/pytest tests/editors
 
-# The same properties with many more examples; takes as long as it takes.
+# On a small Ray of its own, which the extra `cluster` brings along: half a gigabyte.
+test-cluster: setup
+	$(BIN)/pip install --quiet "$$($(BIN)/python scripts/extra.py cluster)"
+	$(BIN)/pytest tests/cluster
+
+# The same properties with many more examples, which takes as long as it takes; then a server in
+# steady use for ten minutes, whose memory must not grow.
 soak: setup
 	MIDFILL_SOAK=1 $(BIN)/pytest --timeout=3600
+	$(BIN)/python benchmarks/soak.py
 
 bench: setup
 	$(BIN)/python benchmarks/suggestion_latency.py

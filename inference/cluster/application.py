@@ -45,7 +45,7 @@ class DoorReplica:
         UsageError: the token file is unfit.
     """
 
-    async def __init__(self, engines: DeploymentHandle, settings: ClusterSettings) -> None:
+    def __init__(self, engines: DeploymentHandle, settings: ClusterSettings) -> None:
         self._engines = engines
         self._settings = settings
         self._tokens = TokenFile(settings.token_file)

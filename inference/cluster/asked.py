@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midfill.inference.service.callers import CALLER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.types import ASGIApp, Message, Scope
 
@@ -70,39 +69,37 @@ class Asked:
         }
 
 
-async def answer(app: ASGIApp, asked: Asked) -> AsyncIterator[Message]:
+async def answer(app: ASGIApp, asked: Asked) -> AsyncGenerator[Message]:
     """The messages that an app answers with, as it sends them.
 
     When the iterator is closed the app is cancelled, as a server does when the client has left.
     """
-    messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1)
-    unread = [{"type": "http.request", "body": asked.body, "more_body": False}]
+    messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
+    unread: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
 
     async def receive() -> Message:
-        if unread:
-            return unread.pop()
-        await asyncio.Event().wait()  # nobody leaves: the answer is cancelled instead
-        raise AssertionError
+        if not unread:
+            await asyncio.Event().wait()  # nobody leaves: the answer is cancelled instead
+        return unread.pop()
 
     async def run() -> None:
-        try:
-            await app(asked.scope(), receive, messages.put)
-        finally:
-            with suppress(asyncio.QueueFull):
-                messages.put_nowait(None)
+        await app(asked.scope(), receive, messages.put)
 
     running = asyncio.create_task(run())
     try:
-        while not running.done() or not messages.empty():
-            getting = asyncio.ensure_future(messages.get())
-            await asyncio.wait({getting, running}, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():
-                getting.cancel()
-                continue
-            if (message := getting.result()) is None:
-                break
+        while message := await _next(messages, running):
             yield message
         await running
     finally:
         running.cancel()
         await asyncio.wait({running})
+
+
+async def _next(messages: asyncio.Queue[Message], running: asyncio.Task[None]) -> Message | None:
+    """The next message; None when the app has ended and all of them have been taken."""
+    getting = asyncio.ensure_future(messages.get())
+    try:
+        await asyncio.wait({getting, running}, return_when=asyncio.FIRST_COMPLETED)
+        return getting.result() if getting.done() else None
+    finally:
+        getting.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -22,6 +22,7 @@ from midfill.inference.cluster.session_key import session_key
 from midfill.inference.errors import MidfillError
 from midfill.inference.server_sent_events import encode
 from midfill.inference.service.body_guard import BodyGuard
+from midfill.inference.service.facade.health_reply import HealthReply
 from midfill.inference.service.gate import Gate
 from midfill.inference.service.metrics import CONTENT_TYPE
 from midfill.inference.service.rates import CallerRates, Guesses
@@ -87,7 +88,7 @@ class Door:
         relay = Relay(send, redrawn=asked.path == INFILL)
         for attempt in range(self._attempts):
             try:
-                async with aclosing(self._replicas.answer(asked, key)) as messages:  # type: ignore[type-var]
+                async with aclosing(self._replicas.answer(asked, key)) as messages:
                     async for message in messages:
                         await relay(message)
                 return
@@ -114,21 +115,22 @@ class Door:
     async def _states(self) -> AsyncIterator[bytes]:
         told: Health | None = None
         while True:
-            health = await self._health()
-            if health != told:
-                told = health
-                yield encode("status", health.model_dump_json())
+            with suppress(MidfillError):  # busy, or about to be replaced: look again
+                health = await self._health()
+                if health != told:
+                    told = health
+                    yield encode("status", health.model_dump_json())
             await asyncio.sleep(self._status_seconds)
 
     async def _health(self) -> Health:
         """As one of the replicas tells it, with this process in its place."""
         asked = Asked("GET", "/health")
         body = b""
-        async with aclosing(self._replicas.answer(asked, "")) as messages:  # type: ignore[type-var]
+        async with aclosing(self._replicas.answer(asked, "")) as messages:
             async for message in messages:
                 body += message.get("body", b"")
-        known = Health.model_validate_json(body, extra="ignore")
-        return known.model_copy(update={"pid": os.getpid()})
+        told = HealthReply.model_validate_json(body).model_dump(exclude={"status"})
+        return Health.model_validate(told | {"pid": os.getpid()})
 
 
 def protected(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
 from midfill.inference.cluster.asked import answer
-from midfill.inference.errors import EngineUnavailable
+from midfill.inference.errors import EngineUnavailable, MidfillError
 from midfill.inference.service.access_log import AccessLog
 from midfill.inference.service.app import EngineApp
 from midfill.inference.service.deep_health import DeepCheck
@@ -21,7 +23,7 @@ from midfill.inference.version import version
 from midfill.inference.wire import EngineState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from starlette.types import Message
 
@@ -33,6 +35,7 @@ PROBES = 2
 """Places beside those of requests, so that a full replica can still be asked whether it is well."""
 
 SECONDS_FOR_THE_THREAD = 2.0
+OK = 200
 
 
 def engine_for(settings: ClusterSettings) -> Engine:
@@ -55,7 +58,7 @@ class EngineReplica:
         EngineUnavailable: the model could not be loaded, or not in time.
     """
 
-    async def __init__(
+    async def __init__(  # type: ignore[misc]  # Serve awaits it, on the loop that requests run on
         self, settings: ClusterSettings, make_engine: Callable[[], Engine] | None = None
     ) -> None:
         status = Status(version=version(), model=settings.model)
@@ -69,9 +72,11 @@ class EngineReplica:
         metrics = Metrics(version(), lambda: status.health.state, lambda: worker.unfinished)
         app = EngineApp(worker, status, Presence(), _stay, metrics).starlette()
         routes = frozenset(route.path for route in app.routes if isinstance(route, Route))
-        self._app = AccessLog(app, routes, metrics, written=True)
+        self._app = AccessLog(app, routes, metrics, written=False)  # Serve has a log of its own
         self._worker = worker
         self._metrics = metrics
+        self._progress_at = -math.inf
+        self._patience = settings.health_timeout
         self._check = DeepCheck(
             worker.submit,
             status,
@@ -87,9 +92,14 @@ class EngineReplica:
                 f"the model was not loaded within {settings.load_within:g} s"
             ) from error
 
-    async def answer(self, asked: Asked) -> AsyncIterator[Message]:
+    async def answer(self, asked: Asked) -> AsyncGenerator[Message]:
         """An ASGI answer, message by message; closing it stops the fill before its next step."""
+        filling = False
         async for message in answer(self._app, asked):
+            if message["type"] == "http.response.start":
+                filling = asked.method == "POST" and message["status"] == OK
+            elif filling:
+                self._progress_at = time.monotonic()
             yield message
 
     async def figures(self) -> bytes:
@@ -101,8 +111,16 @@ class EngineReplica:
         self._worker.forget()
 
     async def check_health(self) -> None:
-        """Raises `MidfillError` when no fill comes about: Serve then replaces this replica."""
-        await self._check()
+        """Whether this replica is well: Serve replaces one that raises three times.
+
+        Raises:
+            MidfillError: no fill comes about, and it is not because others have their turn.
+        """
+        try:
+            await self._check()
+        except MidfillError:
+            if time.monotonic() - self._progress_at > self._patience:
+                raise
 
     def __del__(self) -> None:
         if worker := getattr(self, "_worker", None):

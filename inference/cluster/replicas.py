@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +17,7 @@ from midfill.inference.cluster.lost import ReplicaLost
 from midfill.inference.errors import QueueFull
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from ray.serve.handle import DeploymentHandle
     from starlette.types import Message
@@ -34,10 +35,13 @@ GONE = (
 """What is raised when a replica dies, hangs until it is killed, or is told to go."""
 
 
+WENT_AWAY = "the engine went away: ask again in a moment"
+
+
 class Replicas(Protocol):
     """The engines behind a door."""
 
-    def answer(self, asked: Asked, key: str) -> AsyncIterator[Message]:
+    def answer(self, asked: Asked, key: str) -> AsyncGenerator[Message]:
         """One replica's answer; requests with equal keys go to the same one where that can be.
 
         Raises:
@@ -58,7 +62,7 @@ class RayReplicas:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
 
-    async def answer(self, asked: Asked, key: str) -> AsyncIterator[Message]:
+    async def answer(self, asked: Asked, key: str) -> AsyncGenerator[Message]:
         with _ours():
             response = self._handle.options(
                 method_name="answer", stream=True, session_id=key
@@ -87,4 +91,9 @@ def _ours() -> Iterator[None]:
         full.retry_after = error.retry_after_s
         raise full from error
     except GONE as error:
-        raise ReplicaLost("the engine went away: ask again in a moment") from error
+        raise ReplicaLost(WENT_AWAY) from error
+    except asyncio.CancelledError as error:
+        # Serve's form of a call that was cancelled where it ran, as when its replica is stopped.
+        if (task := asyncio.current_task()) and not task.cancelling():
+            raise ReplicaLost(WENT_AWAY) from error
+        raise

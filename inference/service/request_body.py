@@ -61,14 +61,14 @@ def parse_request(body: bytes) -> InfillRequest:
 
 
 def parse_body(body: bytes, form: type[Form]) -> Form:
-    """Read a request's body.
+    """Read a request's body; ``false`` is no number in it, and ``"1"`` neither.
 
     Raises:
         InvalidText: a text in it has no UTF-8 form.
         InvalidRequest: it is something else, or a field has a value it may not have.
     """
     try:
-        return form.model_validate_json(body)
+        return form.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid" and any(mark in first["msg"] for mark in SURROGATE_MARKS):

@@ -1,0 +1,1 @@
+"""How many developers so many engines carry: a discrete-event simulation."""
