@@ -154,7 +154,10 @@ class Suggestions:
 
     def why(self, uri: str) -> Silence:
         """Why nothing was suggested the last time in a document."""
-        return self._silences.get(uri, silence.NEVER_ASKED)
+        known = self._silences.get(uri, silence.NEVER_ASKED)
+        if known is silence.NEVER_ASKED and (left := self.snooze.minutes_left):
+            return silence.snoozed(left)
+        return known
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
         began = self._clock()

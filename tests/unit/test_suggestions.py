@@ -217,6 +217,7 @@ async def test_the_mode_says_how_forward_suggestions_are(
 
 async def test_a_snooze_is_quiet_until_it_ends(suggestions: Suggestions) -> None:
     suggestions.snooze.begin(5)
+    assert "5 more minutes" in str(suggestions.why("file:///a.py"))  # though nobody has asked yet
     assert await suggestions.answer(snapshot()) == NOTHING
     assert "5 more minutes" in str(suggestions.why("file:///a.py"))
     suggestions.snooze.end()
