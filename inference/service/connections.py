@@ -20,8 +20,12 @@ STALL_SECONDS = 10.0
 """A reader that takes so long over what is buffered for it is given up."""
 
 HEAD_BYTES = 16 * 1024
+UNREAD_BYTES = 8 * 2**20
+"""So much of a body is let in, in as long as a head may take, after its request was refused."""
+
 CONNECTIONS = 1000
-"""So many are answered; as many again are told that the server is full, and no more are kept."""
+"""So many are answered. Another takes the place of one that waits for a request; where there is
+none, as many again are told that the server is full, and no more are kept."""
 
 KEPT_SECONDS = 60
 """An open connection without a request; language servers let go of theirs before that."""
@@ -34,10 +38,13 @@ class BoundedConnection(H11Protocol):
 
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         limit = self.config.limit_concurrency
+        if limit is not None and len(self.connections) >= limit:
+            self._make_room()
         if limit is not None and len(self.connections) > 2 * limit:
             transport.abort()
             return
@@ -51,7 +58,9 @@ class BoundedConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._between_requests():
+        if self._answered_early():
+            self._let_in(len(data))
+        elif self._between_requests():
             self._wait_for_head()
         else:
             self._head_is_there()
@@ -79,11 +88,37 @@ class BoundedConnection(H11Protocol):
     def _between_requests(self) -> bool:
         return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
 
+    def _answered_early(self) -> bool:
+        """Whether the answer is out though the request's body still comes."""
+        return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+
+    def _let_in(self, size: int) -> None:
+        # Closed at once, the connection might take the answer along before its client reads it.
+        self._unread += size
+        self._wait_for_head()
+        if self._unread > UNREAD_BYTES:
+            self.transport.abort()
+
+    def _make_room(self) -> None:
+        """Give up the connection that has waited longest for a request, silent ones first."""
+        waiting = [
+            (it._timer is None, timer.when(), it)
+            for it in self.connections
+            if isinstance(it, BoundedConnection) and it is not self
+            if (timer := it._timer or it.timeout_keep_alive_task)
+        ]
+        if waiting:
+            *_, longest = min(waiting, key=lambda one: one[:2])
+            longest._head_is_there()
+            longest._unset_keepalive_if_required()
+            longest.transport.abort()
+
     def _wait_for_head(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
     def _head_is_there(self) -> None:
+        self._unread = 0
         if self._timer:
             self._timer.cancel()
             self._timer = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -186,10 +187,37 @@ async def test_who_reads_nothing_holds_neither_the_engine_nor_a_place(
             writer.transport.abort()
 
 
-async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_that_say_nothing_make_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "CONNECTIONS", 5)
     async with team_server(SteppingEngine(), tmp_path) as team:
         open_ones = [await asyncio.open_connection("127.0.0.1", team.port) for _ in range(30)]
+        gone = [asyncio.create_task(reader.read()) for reader, _ in open_ones]
+        assert (await post(team.service.http, GOOD))[0] == 200
+        await eventually(lambda: sum(task.done() for task in gone) >= 26)
+        kept = [task for task in gone if not task.done()]
+        for task in gone:
+            task.cancel()
+        for _, writer in open_ones:
+            writer.close()
+
+    assert kept == gone[-len(kept) :]
+
+
+async def test_connections_that_are_answered_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 5)
+    async with team_server(SteppingEngine(), tmp_path) as team:
+        busy = HEAD.replace(b"POST /v1/infill", b"GET /v1/events") + b"\r\n"
+        open_ones = []
+        for _ in range(30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", team.port)
+            writer.write(busy)
+            open_ones.append((reader, writer))
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await asyncio.wait_for(reader.read(12), 2)
         gone = [asyncio.create_task(reader.read()) for reader, _ in open_ones]
         await eventually(lambda: sum(task.done() for task in gone) >= 20)
         kept = [task for task in gone if not task.done()]
@@ -202,7 +230,27 @@ async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
             assert time.monotonic() < give_up_at
             await asyncio.sleep(0.05)
 
-    assert len(kept) == 10
+    assert len(kept) == 4
+
+
+async def test_what_comes_after_a_refusal_is_not_listened_to_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    async with team_server(SteppingEngine(), tmp_path) as team:
+        reader, writer = await asyncio.open_connection("127.0.0.1", team.port)
+        writer.write(HEAD.replace(b"alpha", b"wrong") + b"Content-Length: 100000\r\n\r\n")
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < began + 5:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    assert b" 401 " in answer
+    assert time.monotonic() - began < 3
 
 
 async def _status(http: httpx.AsyncClient) -> int:

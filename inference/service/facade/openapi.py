@@ -14,12 +14,16 @@ from starlette.responses import Response
 
 from midfill.inference.service.facade.operations import OPERATIONS, Operation
 from midfill.inference.version import version
+from midfill.inference.wire import Failure
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.requests import Request
 
 JSON = "application/json"
+
+GATE = (401, 403, 429)
+"""How a server with tokens refuses a request before any route sees it."""
 
 
 async def described(request: Request) -> Response:
@@ -62,7 +66,7 @@ def description() -> dict[str, Any]:
 
 
 def _refusals() -> set[type[BaseModel]]:
-    return {operation.refusal for operation in OPERATIONS}
+    return {Failure, *(operation.refusal for operation in OPERATIONS)}
 
 
 def _name(form: type[BaseModel]) -> str:
@@ -81,6 +85,15 @@ def _described(operation: Operation, schema: Any) -> dict[str, Any]:  # noqa: AN
     }
     for status in operation.refusals:
         responses[str(status)] = {"description": "A refusal.", "content": refusal}
+    at_the_gate = schema(Failure, "serialization")
+    for status in GATE:
+        both = status in operation.refusals and operation.refusal is not Failure
+        own = schema(operation.refusal, "serialization")
+        form = {"anyOf": [own, at_the_gate]} if both else at_the_gate
+        responses[str(status)] = {
+            "description": "A refusal, also of a caller whom a server with tokens does not let in.",
+            "content": {JSON: {"schema": form}},
+        }
     described: dict[str, Any] = {"summary": operation.says, "responses": responses}
     if operation.reads:
         form = {"schema": schema(operation.reads, "validation")}
