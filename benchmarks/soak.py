@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from service_load import Typing
 
 PEOPLE = 5
-CONTEXT_MIB = 48
+CONTEXT_MIB = 8
+"""So little that it is full within the first minute, and cannot pass for a leak later on."""
+
 PAUSE = 0.2
 """Seconds between two requests of one person, mean."""
 

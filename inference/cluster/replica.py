@@ -42,8 +42,6 @@ def engine_for(settings: ClusterSettings) -> Engine:
     """The engine that the settings call for; it imports torch."""
     from midfill.inference.engine import Engine
 
-    if settings.context_bytes is None:
-        return Engine(settings.model, settings.device)
     return Engine(settings.model, settings.device, context_bytes=settings.context_bytes)
 
 

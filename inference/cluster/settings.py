@@ -17,7 +17,7 @@ class ClusterSettings(BaseModel):
         token_file: who may ask, as for ``midfill serve``: on every node that has a door.
         model: which one each replica loads.
         device: a torch device; None for the model's usual one.
-        context_bytes: of encoded contexts that a replica keeps; None for what one person needs.
+        context_bytes: of encoded contexts that a replica keeps; about 13 MB a document.
         num_cpus: that a replica reserves.
         num_gpus: the same; a fraction where several replicas share one.
         min_replicas: that are always there.
@@ -50,7 +50,7 @@ class ClusterSettings(BaseModel):
     token_file: Path
     model: str = "embedded"
     device: str | None = None
-    context_bytes: int | None = Field(default=None, gt=0)
+    context_bytes: int = Field(default=2**30, gt=0)
     num_cpus: float = Field(default=1.0, ge=0)
     num_gpus: float = Field(default=0.0, ge=0)
     min_replicas: int = Field(default=1, ge=1)

@@ -36,7 +36,7 @@ class EchoEngine:
         fills_at_once: int | None = None,
     ) -> None:
         self.model = model
-        self.fills_at_once = fills_at_once or 4
+        self.fills_at_once = fills_at_once or 8  # as many as any test asks for at once
         self.loaded = False
 
     def load(self, listener: ProgressListener) -> None:
