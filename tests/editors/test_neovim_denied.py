@@ -142,20 +142,27 @@ def test_a_first_start_without_a_network_says_what_is_missing_and_how_to_get_it(
     assert not list(cache.rglob("*.gguf"))
 
 
+@pytest.fixture
+def unprivileged(
+    start_neovim: Callable[..., Neovim], any_neovim_program: Path, file: Path, tmp_path: Path
+) -> Callable[..., Neovim]:
+    """Opens the file in an editor that may write no more than its user; takes its environment."""
+
+    def opened(**environment: str) -> Neovim:
+        neovim = start_neovim(without_privileges(any_neovim_program, tmp_path), **environment)
+        neovim.set_up()
+        neovim.open(file)
+        return neovim
+
+    return opened
+
+
 def test_a_folder_for_the_model_that_cannot_be_written_is_named(
-    start_neovim: Callable[..., Neovim],
-    any_neovim_program: Path,
-    file: Path,
-    kept: Path,
-    tmp_path: Path,
+    unprivileged: Callable[..., Neovim], kept: Path, tmp_path: Path
 ) -> None:
-    neovim = start_neovim(
-        without_privileges(any_neovim_program, tmp_path),
-        MIDFILL_RUNTIME_DIR=str(tmp_path / "run"),
-        MIDFILL_CACHE_DIR=str(kept / "cache"),
+    neovim = unprivileged(
+        MIDFILL_RUNTIME_DIR=str(tmp_path / "run"), MIDFILL_CACHE_DIR=str(kept / "cache")
     )
-    neovim.set_up()
-    neovim.open(file)
     said = failure(neovim)
     assert str(kept / "cache") in said
     assert "Permission denied" in said
@@ -163,32 +170,18 @@ def test_a_folder_for_the_model_that_cannot_be_written_is_named(
 
 
 def test_a_folder_for_the_socket_that_cannot_be_written_is_named(
-    start_neovim: Callable[..., Neovim],
-    any_neovim_program: Path,
-    file: Path,
-    kept: Path,
-    tmp_path: Path,
+    unprivileged: Callable[..., Neovim], kept: Path
 ) -> None:
-    program = without_privileges(any_neovim_program, tmp_path)
-    neovim = start_neovim(program, MIDFILL_RUNTIME_DIR=str(kept / "run"))
-    neovim.set_up()
-    neovim.open(file)
+    neovim = unprivileged(MIDFILL_RUNTIME_DIR=str(kept / "run"))
     said = failure(neovim)
     assert str(kept / "run") in said
     assert "set MIDFILL_RUNTIME_DIR to a folder of yours" in said
 
 
 def test_a_folder_for_statistics_that_cannot_be_written_costs_nothing_else(
-    start_neovim: Callable[..., Neovim],
-    any_neovim_program: Path,
-    file: Path,
-    kept: Path,
-    tmp_path: Path,
+    unprivileged: Callable[..., Neovim], kept: Path
 ) -> None:
-    program = without_privileges(any_neovim_program, tmp_path)
-    neovim = start_neovim(program, MIDFILL_STATE_DIR=str(kept / "state"))
-    neovim.set_up()
-    neovim.open(file)
+    neovim = unprivileged(MIDFILL_STATE_DIR=str(kept / "state"))
     neovim.ready()
     neovim.type("Go    return ")
     neovim.suggestion()
