@@ -114,6 +114,7 @@ async def show_prompt(ls: MidfillServer, *arguments: Any) -> str | None:  # noqa
 
 def _silence(ls: MidfillServer, uri: str | None) -> Silence:
     from midfill.lsp import silence
+    from midfill.lsp.manners import Manners
 
     if not ls.settings.everywhere.enabled:
         return silence.DISABLED
@@ -126,4 +127,5 @@ def _silence(ls: MidfillServer, uri: str | None) -> Silence:
         return silence.NOT_OPEN
     if ls.suggestions is None:
         return silence.STARTING
-    return ls.suggestions.why(document.uri)
+    settings = ls.settings.for_document(document.uri, document.language_id or "")
+    return ls.suggestions.why(document.uri, Manners.of(settings))

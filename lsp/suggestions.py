@@ -152,19 +152,19 @@ class Suggestions:
         self._cache.forget(uri)
         self._silences.pop(uri, None)
 
-    def why(self, uri: str) -> Silence:
-        """Why nothing was suggested the last time in a document."""
-        known = self._silences.get(uri, silence.NEVER_ASKED)
-        if known is silence.NEVER_ASKED and (left := self.snooze.minutes_left):
-            return silence.snoozed(left)
-        return known
+    def why(self, uri: str, manners: Manners) -> Silence:
+        """Why nothing was suggested the last time in a document.
+
+        Args:
+            uri: of the document.
+            manners: that hold for it, which may be the reason why nothing has been asked for.
+        """
+        return self._silences.get(uri) or self._unwanted(manners) or silence.NEVER_ASKED
 
     async def _suggest(self, snapshot: Snapshot) -> types.InlineCompletionList | Silence | None:
         began = self._clock()
         manners = self._manners(snapshot)
-        if not manners.enabled:
-            return silence.DISABLED
-        if not snapshot.invoked and (reason := self._unwanted(manners)):
+        if (reason := self._unwanted(manners)) and not (manners.enabled and snapshot.invoked):
             return reason
         spot = spot_of(snapshot)
         hole = hole_for(snapshot, spot, manners.wishes)
@@ -193,6 +193,9 @@ class Suggestions:
         return types.InlineCompletionList(items)
 
     def _unwanted(self, manners: Manners) -> Silence | None:
+        """Why suggestions are not to come unasked; only what is disabled does not come at all."""
+        if not manners.enabled:
+            return silence.DISABLED
         if minutes := self.snooze.minutes_left:
             return silence.snoozed(minutes)
         return silence.MANUAL if manners.mode is Mode.MANUAL else None

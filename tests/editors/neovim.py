@@ -200,6 +200,7 @@ class Neovim:
         """Wait until a line is typed and nothing suggested, with these words as the explanation.
 
         It is typed again as often as it takes: what was asked before a change is answered too.
+        Each time there is a moment to ask in, as an editor waits for the next key first.
         """
 
         def quiet() -> bool:
@@ -207,7 +208,9 @@ class Neovim:
             self.wait(lambda: self.line == "", "an empty line")
             self.type(line)
             self.wait(lambda: self.line == line, "the line")
-            return words in self.explanation()
+            with suppress(AssertionError):
+                return self.wait(lambda: words in self.explanation(), words, ONE_ANSWER)
+            return False
 
         self.wait(quiet, words)
         assert self.ghost is None

@@ -32,26 +32,26 @@ async def suggestions(source: FaultySource) -> Suggestions:
 
 
 async def test_every_silence_has_a_reason(suggestions: Suggestions, source: FaultySource) -> None:
-    assert suggestions.why(URI).code == "never-asked"
+    assert suggestions.why(URI, Manners()).code == "never-asked"
     source.ready = False
     await suggestions.answer(snapshot())
-    assert suggestions.why(URI).code == "not-ready"
+    assert suggestions.why(URI, Manners()).code == "not-ready"
     source.ready = True
     source.text = "  "
     await suggestions.answer(snapshot())
-    assert suggestions.why(URI).code == "nothing-visible"
+    assert suggestions.why(URI, Manners()).code == "nothing-visible"
     source.failure = EngineUnavailable("no engine answers")
     await suggestions.answer(snapshot())
-    assert "no engine answers" in str(suggestions.why(URI))
+    assert "no engine answers" in str(suggestions.why(URI, Manners()))
     suggestions.stop(URI)
-    assert suggestions.why(URI).code == "never-asked"
+    assert suggestions.why(URI, Manners()).code == "never-asked"
 
 
 async def test_after_a_suggestion_nobody_is_told_that_nothing_was_asked(
     suggestions: Suggestions,
 ) -> None:
     assert await suggestions.answer(snapshot()) != NOTHING
-    assert suggestions.why(URI).code == "shown"
+    assert suggestions.why(URI, Manners()).code == "shown"
 
 
 # Half a call is a syntax error, and a lone mark a trifle: neither says anything of the whole.
@@ -64,7 +64,7 @@ async def test_whoever_gets_nothing_as_time_ran_out_is_told_so_and_for_how_long_
     suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: manners)
     source.text, source.stop, source.confidence = left, Stop.DEADLINE, 0.0
     assert await suggestions.answer(snapshot()) == NOTHING
-    why = suggestions.why(URI)
+    why = suggestions.why(URI, Manners())
     assert why.code == "deadline"
     assert f"had {Limits().deadline_ms // 1000} s" in why.sentence
     assert "midfill doctor" in why.advice
@@ -110,8 +110,8 @@ async def test_an_empty_fill_is_explained_by_what_ended_it(
     suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: manners)
     source.text, source.stop = "", stop
     assert await suggestions.answer(snapshot()) == NOTHING
-    assert suggestions.why(URI).code == code
-    assert words in str(suggestions.why(URI))
+    assert suggestions.why(URI, Manners()).code == code
+    assert words in str(suggestions.why(URI, Manners()))
 
 
 @pytest.mark.parametrize("stop", Stop)
@@ -137,7 +137,7 @@ async def test_an_engine_that_is_not_ready_is_explained_by_what_it_says_itself(
     source.ready = False
     source.health = Health(version="1", model="embedded", state=state, detail=detail, pid=1)
     await suggestions.answer(snapshot())
-    said = str(suggestions.why(URI))
+    said = str(suggestions.why(URI, Manners()))
     assert words in said
     assert ("loaded" in said) == (state is EngineState.IDLE)
     assert said.count("midfill doctor") == (state is EngineState.FAILED)
@@ -164,8 +164,8 @@ async def test_the_advice_on_an_unlikely_fill_is_to_change_what_kept_it_back(
     suggestions = Suggestions(source, lambda snapshot: True, lambda _: Manners.of(settings))
     source.confidence = 0.4
     assert await suggestions.answer(snapshot()) == NOTHING
-    assert suggestions.why(URI).code == "unlikely"
-    assert advice in suggestions.why(URI).advice
+    assert suggestions.why(URI, Manners()).code == "unlikely"
+    assert advice in suggestions.why(URI, Manners()).advice
 
 
 @pytest.mark.parametrize(("text", "helps"), [("x = '\ud800", False), ("", True)])
@@ -174,7 +174,7 @@ async def test_asking_by_hand_is_advised_only_where_it_helps(
 ) -> None:
     unasked = snapshot(text)
     assert await suggestions.answer(unasked) == NOTHING
-    assert ("by hand" in suggestions.why(URI).advice) == helps
+    assert ("by hand" in suggestions.why(URI, Manners()).advice) == helps
     answer = await suggestions.answer(replace(unasked, invoked=True))
     assert (answer != NOTHING) == helps
 

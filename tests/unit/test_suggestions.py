@@ -54,7 +54,7 @@ async def test_an_unlikely_fill_is_kept_back_from_whoever_did_not_ask(
     assert inserted(await strict.answer(snapshot())) == ["1"]
     source.confidence = 0.5
     assert await strict.answer(snapshot("y = ")) == NOTHING
-    assert strict.why("file:///a.py").code == "unlikely"
+    assert strict.why("file:///a.py", Manners()).code == "unlikely"
     assert inserted(await strict.answer(replace(snapshot("y = "), invoked=True))) == ["1"]
 
 
@@ -211,15 +211,29 @@ async def test_the_mode_says_how_forward_suggestions_are(
     source.confidence = 0.4
     suggestions = Suggestions(source, lambda snapshot: True, lambda snapshot: manners)
     assert await suggestions.answer(snapshot()) == NOTHING
-    assert suggestions.why("file:///a.py").code == code
+    assert suggestions.why("file:///a.py", manners).code == code
     assert inserted(await suggestions.answer(replace(snapshot(), invoked=True))) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        (Settings(mode="manual"), "manual"),
+        (Settings(enabled=False), "disabled"),
+        (Settings(), "never-asked"),
+    ],
+)
+async def test_settings_explain_why_an_editor_has_not_asked_yet(
+    suggestions: Suggestions, settings: Settings, code: str
+) -> None:
+    assert suggestions.why("file:///a.py", Manners.of(settings)).code == code
 
 
 async def test_a_snooze_is_quiet_until_it_ends(suggestions: Suggestions) -> None:
     suggestions.snooze.begin(5)
-    assert "5 more minutes" in str(suggestions.why("file:///a.py"))  # though nobody has asked yet
+    assert "5 more minutes" in str(suggestions.why("file:///a.py", Manners()))  # though nobody has asked yet
     assert await suggestions.answer(snapshot()) == NOTHING
-    assert "5 more minutes" in str(suggestions.why("file:///a.py"))
+    assert "5 more minutes" in str(suggestions.why("file:///a.py", Manners()))
     suggestions.snooze.end()
     assert inserted(await suggestions.answer(snapshot())) == ["1"]
 
@@ -229,7 +243,7 @@ async def test_a_fill_that_breaks_the_syntax_is_not_shown(
 ) -> None:
     source.text = "f(1))"
     assert await suggestions.answer(snapshot()) == NOTHING
-    assert "syntax" in str(suggestions.why("file:///a.py"))
+    assert "syntax" in str(suggestions.why("file:///a.py", Manners()))
 
 
 async def test_a_single_mark_is_only_for_those_who_ask(
@@ -237,6 +251,6 @@ async def test_a_single_mark_is_only_for_those_who_ask(
 ) -> None:
     source.text = ")"
     assert await suggestions.answer(snapshot("f(x")) == NOTHING
-    assert suggestions.why("file:///a.py").code == "trifle"
+    assert suggestions.why("file:///a.py", Manners()).code == "trifle"
     by_hand = replace(snapshot("f(x"), invoked=True)
     assert inserted(await suggestions.answer(by_hand)) == [")"]
