@@ -5,14 +5,20 @@ What cannot be installed makes its tests skip, and the summary of the run says w
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPTS = Path(__file__).parent / "install"
 INSTALLING_SECONDS = 600
@@ -24,18 +30,28 @@ def editors_home() -> Path:
     return Path(os.environ.get("MIDFILL_TEST_EDITORS") or Path(caches, "midfill-test-editors"))
 
 
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Wait for other processes that install the same."""
+    editors_home().mkdir(parents=True, exist_ok=True)
+    with (editors_home() / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @cache
 def failure_of(script: str, folder: str) -> str:
     """Run an installation script, which leaves alone what is there; why it failed, or nothing."""
     prefix = editors_home() / folder
     prefix.mkdir(parents=True, exist_ok=True)
     try:
-        done = subprocess.run(
-            [SCRIPTS / script, prefix],
-            capture_output=True,
-            text=True,
-            timeout=INSTALLING_SECONDS,
-        )
+        with one_at_a_time(folder):
+            done = subprocess.run(
+                [SCRIPTS / script, prefix],
+                capture_output=True,
+                text=True,
+                timeout=INSTALLING_SECONDS,
+            )
     except subprocess.TimeoutExpired:
         return f"{script} did not finish within {INSTALLING_SECONDS} s"
     return "" if done.returncode == 0 else f"{script}: {done.stderr.strip()[-400:]}"
@@ -55,10 +71,11 @@ def failure_of_debian(packages: tuple[str, ...]) -> str:
         return f"needs {' '.join(packages)}, and only root on Debian installs them unasked"
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    for command in (["apt-get", "update", "-qq"], install):
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=quiet, timeout=INSTALLING_SECONDS
-        )
+    with one_at_a_time("debian"):
+        for command in (["apt-get", "update", "-qq"], install):
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=quiet, timeout=INSTALLING_SECONDS
+            )
     return "" if done.returncode == 0 else f"apt-get: {done.stderr.strip()[-400:]}"
 
 

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 READY_WITHIN = 120
@@ -51,3 +53,22 @@ class Served:
                     return
             time.sleep(0.1)
         raise AssertionError("the engine is not ready")
+
+
+@pytest.fixture(scope="module")
+def served(
+    own_engine: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Served]]:
+    """What gives an engine, which is started once a test has all else that it needs."""
+    engines: list[Served] = []
+
+    def give() -> Served:
+        if not engines:
+            engines.append(Served(tmp_path_factory.mktemp("served")))
+            engines[0].wait()
+        return engines[0]
+
+    yield give
+    for engine in engines:
+        engine.process.terminate()
+        engine.process.wait(30)

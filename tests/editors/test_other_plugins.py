@@ -7,19 +7,20 @@ is given: ``MIDFILL_TEST_LLAMA_VIM`` and ``MIDFILL_TEST_MINUET``, a checkout eac
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from checkouts import checkout
 from installed import installed_by
 from neovim import Neovim
-from served_engine import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from served_engine import Served
 
 CONTINUE_CLIENT = Path(__file__).with_name("continue_client.mjs")
 CONTINUE_MODULE = "node_modules/@continuedev/openai-adapters/dist/index.js"
@@ -79,33 +80,12 @@ require('minuet').setup({
 """
 
 
-def checkout(variable: str) -> Path:
+def plugin(variable: str) -> Path:
     """A plugin's folder; skips the test without it."""
-    folder = os.environ.get(variable)
-    if not folder:
-        pytest.skip(f"{variable} names no checkout of it, and no package index has one")
+    folder = checkout(variable)
     if not shutil.which("curl"):
         pytest.skip("it needs curl")
-    return Path(folder)
-
-
-@pytest.fixture(scope="module")
-def served(
-    own_engine: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Served]]:
-    """What gives an engine, which is started once a test has its plugin."""
-    engines: list[Served] = []
-
-    def give() -> Served:
-        if not engines:
-            engines.append(Served(tmp_path_factory.mktemp("served")))
-            engines[0].wait()
-        return engines[0]
-
-    yield give
-    for engine in engines:
-        engine.process.terminate()
-        engine.process.wait(30)
+    return folder
 
 
 @pytest.fixture
@@ -128,7 +108,7 @@ def _open(neovim: Neovim, folder: Path) -> None:
 def test_llama_vim_shows_and_takes_a_suggestion(
     bare_neovim: Neovim, served: Callable[[], Served], tmp_path: Path
 ) -> None:
-    folder = checkout("MIDFILL_TEST_LLAMA_VIM")
+    folder = plugin("MIDFILL_TEST_LLAMA_VIM")
     engine = served()
     bare_neovim.lua(LLAMA_VIM, str(folder), engine.url, engine.token)
     _open(bare_neovim, tmp_path)
@@ -142,7 +122,7 @@ def test_llama_vim_shows_and_takes_a_suggestion(
 def test_minuet_shows_several_suggestions_and_takes_one(
     bare_neovim: Neovim, served: Callable[[], Served], tmp_path: Path
 ) -> None:
-    folder = checkout("MIDFILL_TEST_MINUET")
+    folder = plugin("MIDFILL_TEST_MINUET")
     engine = served()
     bare_neovim.lua(MINUET, str(folder), engine.url, engine.token)
     _open(bare_neovim, tmp_path)

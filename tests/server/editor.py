@@ -35,6 +35,10 @@ SERVER = ("-m", "midfill.lsp", "lsp")
 LOADING_SECONDS = 120
 """A model that is not pulled yet takes longer; the fixtures pull it."""
 
+TRIES = 30
+BETWEEN_TRIES = 1.0
+"""How often, and after how many seconds, somebody asks again who got nothing."""
+
 
 class Editor(LanguageClient):
     """One editor window with its own server process.
@@ -197,14 +201,18 @@ class Editor(LanguageClient):
         """The one suggestion there.
 
         An overloaded machine may pass the deadline with nothing; what it has read by then it keeps.
+        A full queue names a time before which nothing is asked.
         """
-        for _ in range(5):
+        reasons: list[str] = []
+        while len(reasons) < TRIES:
             answer = await self.ask(uri, line, character)
             assert answer is not None
             if answer.items:
-                break
-        [item] = answer.items
-        return item
+                [item] = answer.items
+                return item
+            reasons.append(await self.run_command("midfill.explain", uri))
+            await asyncio.sleep(BETWEEN_TRIES)
+        raise AssertionError(reasons)
 
     def malformed_request(self) -> asyncio.Future[Any]:
         """Ask for a suggestion at a position that is none."""

@@ -17,8 +17,8 @@ SHOWN = {
     "emacs": ["init-midfill.el", "init-lsp-mode.el", "init-eglot.el"],
     "helix": ["languages.toml"],
     "kakoune": ["kakrc-midfill", "kakrc"],
-    "sublime": ["LSP.sublime-settings"],
-    "zed": ["settings.json"],
+    "sublime": ["LanguageServers.sublime-settings"],
+    "zed": ["settings.json", "edit_predictions.json"],
     "jetbrains": ["template/template.json", "initializationOptions.json"],
 }
 
@@ -54,8 +54,8 @@ def options_of(editor: str) -> list[object]:
             server = tomllib.loads(table)["midfill"]
             return [server["settings"][server["settings_section"]]]
         case "sublime":
-            lines = json.loads((folder / "LSP.sublime-settings").read_text())
-            return [lines["clients"]["midfill"]["initializationOptions"]]
+            lines = json.loads((folder / "LanguageServers.sublime-settings").read_text())
+            return [lines["midfill"]["initialization_options"]]
         case "zed":
             lines = json.loads((folder / "settings.json").read_text())
             return [lines["lsp"]["midfill"]["initialization_options"]]
@@ -75,13 +75,13 @@ def commands() -> list[list[str]]:
     """How the editors with files in JSON and TOML start the server."""
     helix = tomllib.loads((EDITORS / "helix" / "languages.toml").read_text())
     server = helix["language-server"]["midfill"]
-    sublime = json.loads((EDITORS / "sublime" / "LSP.sublime-settings").read_text())
+    sublime = json.loads((EDITORS / "sublime" / "LanguageServers.sublime-settings").read_text())
     jetbrains = json.loads((EDITORS / "jetbrains" / "template" / "template.json").read_text())
     unix = re.fullmatch(r'sh -c "(.*)"', jetbrains["programArgs"]["default"])
     assert unix is not None
     return [
         [server["command"], *server["args"]],
-        sublime["clients"]["midfill"]["command"],
+        sublime["midfill"]["command"],
         unix[1].split(),
         jetbrains["programArgs"]["windows"].replace(".exe", "").split(),
     ]
@@ -98,8 +98,5 @@ def test_the_files_of_zeds_extension_agree() -> None:
     assert extension["version"] == package["version"]
     [server] = extension["language_servers"]
     assert server in settings["lsp"]
-    languages = extension["language_servers"][server]["languages"]
-    assert all(
-        server in chosen["language_servers"] and name in languages
-        for name, chosen in settings["languages"].items()
-    )
+    names = extension["language_servers"][server]
+    assert {*names["language_ids"]} <= {*names["languages"]}

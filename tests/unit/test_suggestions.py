@@ -231,7 +231,8 @@ async def test_settings_explain_why_an_editor_has_not_asked_yet(
 
 async def test_a_snooze_is_quiet_until_it_ends(suggestions: Suggestions) -> None:
     suggestions.snooze.begin(5)
-    assert "5 more minutes" in str(suggestions.why("file:///a.py", Manners()))  # though nobody has asked yet
+    # though nobody has asked yet
+    assert "5 more minutes" in str(suggestions.why("file:///a.py", Manners()))
     assert await suggestions.answer(snapshot()) == NOTHING
     assert "5 more minutes" in str(suggestions.why("file:///a.py", Manners()))
     suggestions.snooze.end()
