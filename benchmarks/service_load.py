@@ -9,6 +9,13 @@ take turns at each number of people, so that noise hits both alike::
     python benchmarks/service_load.py --pause 3                # people who think between requests
 
 Without a pause everybody asks again as soon as they are answered: the most that an engine can do.
+With one they think in between, for as long on average, a while each time that is drawn anew; then
+a round has to be longer (``--seconds``), so that enough is asked.
+
+Beside the figures over all requests stand those of each kind: on a new line, typed on from there,
+and typed as suggested. `carried` in the JSON says up to how many people the 95th percentile of a
+kind stays within twice its median.
+
 Only loopback is used. Nobody's first request counts, which reads the document.
 """
 
@@ -23,18 +30,18 @@ import subprocess
 import sys
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from service_load_figures import ENOUGH, MOST, Kind, Outcome, carried, kind_of
 
 from midfill.inference.measuring.machine import this_machine
 from midfill.inference.measuring.replay.sources import standard_library
@@ -44,7 +51,7 @@ from midfill.inference.transport import UnixAddress, async_client
 from midfill.inference.wire import Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from midfill.inference.wire import InfillRequest
 
@@ -55,34 +62,8 @@ ABOVE, TYPED, BELOW = 30, 60, 20
 EVERY = 3
 """Characters between two requests."""
 
+ENGINES = ("shared steps", "one after another")
 START_WITHIN = 120.0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What some people got of one engine in one round."""
-
-    seconds: list[float] = field(default_factory=list)
-    hit_tokens: int = 0
-    new_tokens: int = 0
-    refused: int = 0
-    failed: int = 0
-    lasted: float = 0.0
-
-    def figures(self) -> dict[str, Any]:
-        every = sorted(self.seconds)
-        cuts = quantiles(every, n=100, method="inclusive") if len(every) > 1 else every * 99
-        read = self.hit_tokens + self.new_tokens
-        return {
-            "requests": len(every),
-            "requests_a_second": len(every) / self.lasted,
-            "p50_ms": 1e3 * median(every),
-            "p95_ms": 1e3 * cuts[94],
-            "p99_ms": 1e3 * cuts[98],
-            "hit_share": self.hit_tokens / read if read else 0.0,
-            "refused": self.refused,
-            "failed": self.failed,
-        }
 
 
 @asynccontextmanager
@@ -118,23 +99,26 @@ async def ready(client: httpx.AsyncClient) -> None:
     raise SystemExit("the engine did not start")
 
 
-async def ask(client: httpx.AsyncClient, request: InfillRequest, outcome: Outcome) -> None:
-    """Ask once and note what came of it."""
+async def ask(
+    client: httpx.AsyncClient, request: InfillRequest, kind: Kind, outcome: Outcome
+) -> str | None:
+    """Ask once and note what came of it: the text, or None where there is none."""
     began, events = monotonic(), EventReader()
     async with client.stream("POST", "/v1/infill", content=request.model_dump_json()) as reply:
         if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
             outcome.refused += 1
             await asyncio.sleep(float(reply.headers.get("Retry-After", 1)))
-            return
+            return None
         async for piece in reply.aiter_bytes():
             for event in events.feed(piece):
                 if event.name == "final":
                     final = Final.model_validate_json(event.data)
-                    outcome.seconds.append(monotonic() - began)
+                    outcome.seconds[kind].append(monotonic() - began)
                     outcome.hit_tokens += final.cache.hit_tokens
                     outcome.new_tokens += final.cache.new_tokens
-                elif event.name == "error":
-                    outcome.failed += 1
+                    return final.text
+    outcome.failed += 1
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +133,43 @@ class Typing:
     typed: str
     below: str
 
+    @property
+    def ends(self) -> range:
+        """How much is typed whenever an editor asks: at every few characters."""
+        return range(0, len(self.typed), EVERY)
+
+    def request(self, end: int) -> InfillRequest:
+        """What an editor asks then."""
+        text = self.above + self.typed[:end]
+        return request_at(text + self.below, len(text), language="python")
+
     def requests(self) -> Iterator[InfillRequest]:
-        """What an editor asks at every few characters."""
-        for end in range(0, len(self.typed), EVERY):
-            text = self.above + self.typed[:end]
-            yield request_at(text + self.below, len(text), language="python")
+        """What it asks, one after the other."""
+        return map(self.request, self.ends)
 
 
 async def person(
-    client: httpx.AsyncClient, typing: Typing, end: float, pause: float
+    client: httpx.AsyncClient, typing: Typing, suggested: str | None, end: float, pause: float
 ) -> tuple[Outcome, float]:
-    """Types until the time is up, or all is typed; what came of it, and when that was."""
+    """Types until the time is up, or all is typed; what came of it, and when that was.
+
+    Args:
+        suggested: by the answer to the first request.
+        end: when the time is up.
+        pause: seconds before each request, on average.
+    """
     outcome, chance = Outcome(), random.Random(typing.above)
-    for request in islice(typing.requests(), 1, None):
+    answered = 0
+    for at in typing.ends[1:]:
+        if pause:
+            thinking = chance.expovariate(1 / pause)
+            await asyncio.sleep(min(thinking, max(0.0, end - monotonic())))
         if monotonic() >= end:
             break
-        if pause:
-            await asyncio.sleep(chance.expovariate(1 / pause))
-        await ask(client, request, outcome)
+        kind = kind_of(typing.typed[answered:at], suggested)
+        text = await ask(client, typing.request(at), kind, outcome)
+        if text is not None:
+            suggested, answered = text, at
     return outcome, monotonic()
 
 
@@ -192,17 +195,17 @@ async def round_of(
 ) -> dict[str, Any]:
     """So many people at once for so long; their first requests come before that."""
     typed = documents(people, number)
-    for typing in typed:
-        await ask(client, next(typing.requests()), Outcome())
+    first = [await ask(client, it.request(0), Kind.NEW_LINE, Outcome()) for it in typed]
     together, began = Outcome(), monotonic()
     end = began + seconds
-    found = await asyncio.gather(*(person(client, typing, end, pause) for typing in typed))
+    found = await asyncio.gather(
+        *(
+            person(client, typing, suggested, end, pause)
+            for typing, suggested in zip(typed, first, strict=True)
+        )
+    )
     for one, _ in found:
-        together.seconds += one.seconds
-        together.hit_tokens += one.hit_tokens
-        together.new_tokens += one.new_tokens
-        together.refused += one.refused
-        together.failed += one.failed
+        together.add(one)
     # While some are not answered yet, the engine has less to do than it was to have.
     together.lasted = sum(done - began for _, done in found) / people
     return together.figures()
@@ -218,34 +221,66 @@ async def measure(
         engine(*memory, "--fills-at-once", "1") as apart,
     ):
         for number, count in enumerate(people):
-            for name, client in (("shared steps", shared), ("one after another", apart)):
+            for name, client in zip(ENGINES, (shared, apart), strict=True):
                 console.print(f"{count} people, {name}")
                 figures = await round_of(client, count, seconds, pause, number)
                 found.append({"people": count, "engine": name, **figures})
     return found
 
 
-def table(found: Sequence[dict[str, Any]]) -> Table:
-    made = Table(title="ms from request to final fill")
-    for name in ("people", "engine", "requests/s", "p50", "p95", "p99", "cached", "refused"):
-        made.add_column(name, justify="left" if name == "engine" else "right")
+def table(found: Sequence[Mapping[str, Any]], engine: str) -> Table:
+    """Of one engine: a row for each round over all, and below it one for each kind of request."""
+    made = Table(title=f"{engine}: ms from request to final fill", box=SIMPLE, pad_edge=False)
+    for name in ("people", "a second", "cached", "refused", "kind", "asked"):
+        made.add_column(name, justify="left" if name == "kind" else "right")
+    for name in ("p50", "p95", "p99", "p95/p50"):
+        made.add_column(name, justify="right")
     for it in found:
+        if it["engine"] != engine:
+            continue
         made.add_row(
             str(it["people"]),
-            it["engine"],
             f"{it['requests_a_second']:.2f}",
-            *(f"{it[name]:.0f}" for name in ("p50_ms", "p95_ms", "p99_ms")),
             f"{100 * it['hit_share']:.0f} %",
             str(it["refused"]),
+            "all",
+            *_cells(it),
         )
+        for kind, figures in it["kinds"].items():
+            made.add_row("", "", "", "", kind, *_cells(figures))
+        made.add_section()
     return made
+
+
+def _cells(figures: Mapping[str, Any]) -> list[str]:
+    if not figures["requests"]:
+        return ["0", "-", "-", "-", "-"]
+    times = (f"{figures[name]:.0f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
+    return [str(figures["requests"]), *times, f"{figures['p95_to_p50']:.1f}"]
+
+
+def verdict(found: Sequence[Mapping[str, Any]]) -> str:
+    """Up to how many people each kind's figures are as they should be, in words."""
+    lines = [
+        f"People up to whom p95 stays within {MOST:g} times p50, of {ENOUGH} requests of a kind "
+        "at least and with nobody refused:"
+    ]
+    for name, kinds in carried(found).items():
+        told = ", ".join(f"{kind} {people or 'none'}" for kind, people in kinds.items())
+        lines.append(f"  {name}: {told}")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each round")
-    parser.add_argument("--pause", type=float, default=0.0, help="seconds between requests, mean")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=0.0,
+        help="seconds that people think before each request, on average",
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     console = Console(stderr=True)
@@ -256,10 +291,13 @@ def main() -> None:
             "machine": asdict(this_machine(torch.device("cpu"))),
             "others_busy_percent": busy,
             "rounds": found,
+            "carried": carried(found),
         }
         print(json.dumps({**figures, "seconds": options.seconds, "pause": options.pause}, indent=1))
     else:
-        Console().print(table(found))
+        for name in ENGINES:
+            Console().print(table(found, name))
+        print(verdict(found))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 
 from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.errors import OutOfMemory
-from midfill.inference.fillers.filler import Run
+from midfill.inference.fillers.filler import KeepsCallersApart, Run
 from midfill.inference.fillers.opening import open_filler
 from midfill.inference.freed_memory import give_back_freed_memory
 from midfill.inference.memory_errors import memory_errors
@@ -106,9 +106,16 @@ class Engine:
                     self.reference, self._device, listener, self._context_bytes
                 )
 
-    def forget(self) -> None:
-        """Let go of every context: some of it is not to be kept any more."""
-        if self._filler is not None:
+    def forget(self, caller: str | None = None) -> None:
+        """Let go of contexts: some of the text is not to be kept any more.
+
+        Args:
+            caller: whose; None for everybody's. Of a model that keeps no more than the last
+                request's, everything goes.
+        """
+        if caller is not None and isinstance(self._filler, KeepsCallersApart):
+            self._filler.forget_caller(caller)
+        elif self._filler is not None:
             self._filler.forget()
 
     def unload(self) -> None:
@@ -119,7 +126,7 @@ class Engine:
         self._free()
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool] = _never
+        self, request: InfillRequest, cancelled: Callable[[], bool] = _never, caller: str = ""
     ) -> Iterator[Draft | Final]:
         """Fill the request's hole: a draft after each denoising step, then the final fill.
 
@@ -129,6 +136,7 @@ class Engine:
         Args:
             request: what to fill.
             cancelled: asked between steps; abandoning the iterator does the same.
+            caller: whose request it is.
 
         Raises:
             Cancelled: ``cancelled`` said so.
@@ -141,7 +149,7 @@ class Engine:
             self.load()
             watch.load = monotonic() - watch.started
             deadline += watch.load
-        filler, run = self.filler, Run(deadline, watch, cancelled)
+        filler, run = self.filler, Run(deadline, watch, cancelled, caller)
         use_threads(self._spare_cores.count())
         caches_dropped = False
         while True:

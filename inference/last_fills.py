@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 MOST = 16
-"""Fills kept, the latest ones."""
+"""Fills kept of a caller, the latest ones."""
 
 KEY_CHARACTERS = 400
 """Characters in front of a hole that tell it from others."""
@@ -19,32 +19,38 @@ class LastFills:
     """
 
     def __init__(self) -> None:
-        self._written: OrderedDict[str, str] = OrderedDict()
+        self._written: dict[str, OrderedDict[str, str]] = defaultdict(OrderedDict)
 
-    def note(self, prefix: str, written: str) -> None:
-        """Remember what was written behind a text."""
+    def note(self, prefix: str, written: str, caller: str = "") -> None:
+        """Remember what was written behind a caller's text."""
+        own = self._written[caller]
         key = prefix[-KEY_CHARACTERS:]
-        self._written.pop(key, None)
-        self._written[key] = written
-        if len(self._written) > MOST:
-            self._written.popitem(last=False)
+        own.pop(key, None)
+        own[key] = written
+        if len(own) > MOST:
+            own.popitem(last=False)
 
-    def left(self, prefix: str) -> str:
-        """What is left of the latest fill that ``prefix`` goes into.
+    def left(self, prefix: str, caller: str = "") -> str:
+        """What is left of the caller's latest fill that ``prefix`` goes into.
 
         Args:
             prefix: a text that a fill followed, and behind it what somebody typed of that fill.
+            caller: whose it is.
 
         Returns:
             Empty if there is no such fill, or all of it is typed.
         """
-        for key, written in reversed(self._written.items()):
+        for key, written in reversed(self._written.get(caller, {}).items()):
             for typed in range(len(written)):
                 # A text that is shorter than its key allows is a whole one, from its first line on.
                 before = prefix[: len(prefix) - typed]
                 if before[-KEY_CHARACTERS:] == key and before + written[:typed] == prefix:
                     return written[typed:]
         return ""
+
+    def forget(self, caller: str) -> None:
+        """Let go of what followed a caller's text."""
+        self._written.pop(caller, None)
 
     def clear(self) -> None:
         self._written.clear()

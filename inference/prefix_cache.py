@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,23 @@ WORTH_REUSING = 8
 """Tokens; a shorter common prefix is no more than the markers that every prompt begins with."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    cache: ContextCache
+    caller: str
+
+
 class PrefixCache:
     """A bounded store of context caches, the least recently used dropped first.
 
     A cache is taken out to be used and put back afterwards, so nobody else can see it meanwhile.
+    It is found by the caller whose text it holds alone: from how much of a context is known already
+    anybody else could tell, piece by piece, what that text is.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._stored: LRUCache[int, ContextCache] = LRUCache(
-            max_bytes, getsizeof=lambda cache: cache.nbytes
+        self._stored: LRUCache[int, _Stored] = LRUCache(
+            max_bytes, getsizeof=lambda stored: stored.cache.nbytes
         )
         self._numbers = count()
 
@@ -39,9 +48,9 @@ class PrefixCache:
         return int(self._stored.currsize)
 
     def take(
-        self, tokens: Sequence[int], empty: Callable[[], ContextCache]
+        self, tokens: Sequence[int], empty: Callable[[], ContextCache], caller: str = ""
     ) -> tuple[ContextCache, list[int]]:
-        """The cache that shares most with ``tokens``, cropped to what it shares.
+        """The caller's cache that shares most with ``tokens``, cropped to what it shares.
 
         At least the last token is always left to encode, since its prediction is wanted. A cache
         that would lose more than it keeps belongs to another document: it stays, and what is shared
@@ -50,19 +59,22 @@ class PrefixCache:
         Args:
             tokens: the whole context of the request.
             empty: makes a cache where none shares enough.
+            caller: whose request it is.
 
         Returns:
             The cache, and what is believed to follow ``tokens``: what followed them last time.
         """
         best, shared = None, 0
-        for number, cache in self._stored.items():
-            length = _common_prefix(cache.tokens, tokens)
+        for number, stored in self._stored.items():
+            if stored.caller != caller:
+                continue
+            length = _common_prefix(stored.cache.tokens, tokens)
             if length > shared:
                 best, shared = number, length
         if best is None or shared < WORTH_REUSING:
             return empty(), []
         kept = min(shared, len(tokens) - 1)
-        found = self._stored[best]
+        found = self._stored[best].cache
         believed = _continuation(found, tokens)
         if 2 * shared < len(found):
             return found.fork(kept), believed
@@ -70,10 +82,15 @@ class PrefixCache:
         found.crop(kept)
         return found, believed
 
-    def put(self, cache: ContextCache) -> None:
-        """Give a cache back; one larger than the whole store is dropped."""
+    def put(self, cache: ContextCache, caller: str = "") -> None:
+        """Give a cache of somebody's text back; one larger than the whole store is dropped."""
         if len(cache) and cache.nbytes <= self._stored.maxsize:
-            self._stored[next(self._numbers)] = cache
+            self._stored[next(self._numbers)] = _Stored(cache, caller)
+
+    def forget(self, caller: str) -> None:
+        """Let go of what holds a caller's text."""
+        for number in [it for it, stored in self._stored.items() if stored.caller == caller]:
+            del self._stored[number]
 
     def clear(self) -> None:
         self._stored.clear()

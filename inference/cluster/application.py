@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ray import serve
 from ray.serve.config import AutoscalingConfig, BackpressureConfig, RequestRouterConfig
 
-from midfill.inference.cluster.door import Door, protected
+from midfill.inference.cluster.door import Door
 from midfill.inference.cluster.replica import EngineReplica
 from midfill.inference.cluster.replicas import RayReplicas
 from midfill.inference.cluster.settings import ClusterSettings
+from midfill.inference.service.access import behind_proxy, gated
 from midfill.inference.service.token_file import TokenFile
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class DoorReplica:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         door = Door(RayReplicas(self._engines), attempts=self._settings.attempts)
-        return protected(door.starlette(), self._settings, self._tokens)
+        access = self._settings.access(self._tokens)
+        return behind_proxy(gated(door.starlette(), access), access)
 
 
 def application(args: dict[str, Any]) -> Application:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from midfill.inference.cluster.asked import Asked
 from midfill.inference.cluster.lost import ReplicaLost
@@ -21,23 +20,20 @@ from midfill.inference.cluster.relay import Relay
 from midfill.inference.cluster.session_key import session_key
 from midfill.inference.errors import MidfillError
 from midfill.inference.server_sent_events import encode
-from midfill.inference.service.body_guard import BodyGuard
+from midfill.inference.service.callers import caller_of
 from midfill.inference.service.facade.health_reply import HealthReply
-from midfill.inference.service.gate import Gate
 from midfill.inference.service.metrics import CONTENT_TYPE
-from midfill.inference.service.rates import CallerRates, Guesses
-from midfill.inference.service.replies import EventStream, refusal
+from midfill.inference.service.refusing import HANDLERS
+from midfill.inference.service.replies import EventStream
 from midfill.inference.service.request_body import read_body
 from midfill.inference.wire import Health
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from midfill.inference.cluster.replicas import Replicas
-    from midfill.inference.cluster.settings import ClusterSettings
-    from midfill.inference.service.callers import Credential
 
 INFILL = "/v1/infill"
 STATUS_SECONDS = 5.0
@@ -74,11 +70,7 @@ class Door:
                 Route("/metrics", self.metrics, methods=["GET"]),
                 Mount("/", self.forward),
             ],
-            exception_handlers={
-                MidfillError: _refuse,
-                ClientDisconnect: _nobody_listens,
-                Exception: _refuse,
-            },
+            exception_handlers=HANDLERS,
         )
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +97,7 @@ class Door:
         return EventStream(self._states(), lambda: None)
 
     async def forget(self, request: Request) -> Response:
-        await self._replicas.forget()
+        await self._replicas.forget(caller_of(request.scope))
         return Response(status_code=202)
 
     async def metrics(self, request: Request) -> Response:
@@ -131,29 +123,3 @@ class Door:
                 body += message.get("body", b"")
         told = HealthReply.model_validate_json(body).model_dump(exclude={"status"})
         return Health.model_validate(told | {"pid": os.getpid()})
-
-
-def protected(
-    app: ASGIApp, settings: ClusterSettings, credentials: Callable[[], Sequence[Credential]]
-) -> ASGIApp:
-    """A door's app behind what `access.guarded` puts before an engine that a team shares."""
-    app = Gate(
-        BodyGuard(app, settings.max_body),
-        credentials,
-        hosts=None,  # every request shows a token, which no web page has
-        closed=("/v1/drain",),
-        rates=CallerRates(settings.per_minute) if settings.per_minute else None,
-        guesses=Guesses(),
-        metrics_caller=settings.metrics_caller,
-    )
-    if settings.proxy:
-        app = ProxyHeadersMiddleware(app, trusted_hosts=settings.proxy)  # type: ignore[arg-type, assignment]
-    return app
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    return refusal(error)
-
-
-async def _nobody_listens(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)

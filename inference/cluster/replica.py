@@ -104,9 +104,9 @@ class EngineReplica:
         """What ``/metrics`` tells of this replica."""
         return self._metrics.exposition()
 
-    async def forget(self) -> None:
-        """Let go of every context that is kept for the next request."""
-        self._worker.forget()
+    async def forget(self, caller: str) -> None:
+        """Let go of what is kept of a caller's text."""
+        self._worker.forget(caller)
 
     async def check_health(self) -> None:
         """Whether this replica is well: Serve replaces one that raises three times.

@@ -52,8 +52,8 @@ class Replicas(Protocol):
     async def figures(self) -> list[bytes]:
         """What ``/metrics`` tells of each replica."""
 
-    async def forget(self) -> None:
-        """Have all of them let go of every context."""
+    async def forget(self, caller: str) -> None:
+        """Have all of them let go of what they keep of a caller's text."""
 
 
 class RayReplicas:
@@ -77,9 +77,9 @@ class RayReplicas:
         with _ours():
             return list(await self._handle.broadcast("figures").results_async())
 
-    async def forget(self) -> None:
+    async def forget(self, caller: str) -> None:
         with _ours():
-            await self._handle.broadcast("forget").results_async()
+            await self._handle.broadcast("forget", caller).results_async()
 
 
 @contextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from midfill.inference.service.access import REQUESTS_PER_MINUTE
+from midfill.inference.service.access import REQUESTS_PER_MINUTE, Access
 from midfill.inference.wire import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from midfill.inference.service.access import Credentials
 
 
 class ClusterSettings(BaseModel):
@@ -74,6 +78,22 @@ class ClusterSettings(BaseModel):
     downscale_delay: float = Field(default=600.0, ge=0)
     rolling_percent: int = Field(default=20, ge=1, le=100)
     surge_percent: int = Field(default=50, ge=0, le=100)
+
+    def access(self, credentials: Credentials) -> Access:
+        """Who may ask at a door, and for how much.
+
+        Args:
+            credentials: asked at every request.
+        """
+        return Access(
+            credentials,
+            hosts=None,  # every request shows a token, which no web page has
+            per_minute=self.per_minute or None,
+            max_body=self.max_body,
+            metrics_caller=self.metrics_caller,
+            proxy=self.proxy,
+            shared=True,
+        )
 
     @model_validator(mode="after")
     def _in_order(self) -> ClusterSettings:

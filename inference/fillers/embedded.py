@@ -85,6 +85,10 @@ class EmbeddedFiller:
         self.contexts.clear()
         self.fills.clear()
 
+    def forget_caller(self, caller: str) -> None:
+        self.contexts.forget(caller)
+        self.fills.forget(caller)
+
     def shrink(self) -> bool:
         return False  # the canvas is as small as it gets
 
@@ -110,13 +114,15 @@ class EmbeddedFiller:
             run.deadline,
         )
         cache, believed = self.contexts.take(
-            prompt.tokens, lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM)
+            prompt.tokens,
+            lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM),
+            run.caller,
         )
         hits = len(cache)
         if request.temperature > 0:
             believed, left = [], ""  # written by chance, and not to be repeated by it
         else:
-            left = self.fills.left(text.prefix)
+            left = self.fills.left(text.prefix, run.caller)
         doubts = _end_doubts(loaded, task)
         try:
             _encode_all_but_last_chunk(loaded, cache, prompt.tokens, run.cancelled)
@@ -162,9 +168,10 @@ class EmbeddedFiller:
                 believed, left = [], ""
             cache.believe([*prompt.tokens, *fills[0].written])
             written = b"".join(map(loaded.vocabulary.bytes_of, fills[0].written))
-            self.fills.note(text.prefix, written[len(prompt.owed) :].decode(errors="ignore"))
+            believable = written[len(prompt.owed) :].decode(errors="ignore")
+            self.fills.note(text.prefix, believable, run.caller)
         finally:
-            self.contexts.put(cache)
+            self.contexts.put(cache, run.caller)
         best = fills[0]
         yield Final(
             text=in_document(best.text, text.line_break),

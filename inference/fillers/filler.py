@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +22,13 @@ class Run:
         deadline: on the `time.monotonic` clock; then the best finished part is sent.
         watch: told when steps are done.
         cancelled: asked between denoising steps.
+        caller: whose request it is; of one engine's callers none meets what is kept of another.
     """
 
     deadline: float
     watch: Stopwatch
     cancelled: Callable[[], bool]
+    caller: str = ""
 
 
 class Filler(Protocol):
@@ -74,4 +76,13 @@ class Filler(Protocol):
 
     def close(self) -> None:
         """Let go of what is not memory, such as connections."""
+        ...
+
+
+@runtime_checkable
+class KeepsCallersApart(Protocol):
+    """What a filler can do besides that keeps the text of several callers at once."""
+
+    def forget_caller(self, caller: str) -> None:
+        """Let go of what is kept of one caller's text."""
         ...

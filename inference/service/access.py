@@ -12,6 +12,7 @@ from midfill.inference.errors import UsageError
 from midfill.inference.service.access_log import AccessLog
 from midfill.inference.service.body_guard import BodyGuard
 from midfill.inference.service.callers import Credential
+from midfill.inference.service.crowd import Crowd
 from midfill.inference.service.gate import LOOPBACK_NAMES, Gate
 from midfill.inference.service.rates import CallerRates, Guesses
 from midfill.inference.service.tls import TlsFiles
@@ -110,10 +111,37 @@ def access_for(
     )
 
 
+def gated(app: ASGIApp, access: Access) -> ASGIApp:
+    """An app behind the gate and the limits of those who show a token."""
+    return Gate(
+        BodyGuard(app, access.max_body),
+        access.credentials,
+        hosts=access.hosts,
+        closed=("/v1/drain",) if access.shared else (),
+        rates=CallerRates(access.per_minute) if access.per_minute else None,
+        guesses=Guesses(),
+        metrics_caller=access.metrics_caller,
+    )
+
+
+def behind_proxy(app: ASGIApp, access: Access) -> ASGIApp:
+    """An app that is told where requests come from by the proxy in front of it, if there is one."""
+    if not access.proxy:
+        return app
+    return ProxyHeadersMiddleware(app, trusted_hosts=access.proxy)  # type: ignore[arg-type, return-value]
+
+
 def guarded(
-    engine: Starlette, listener: Listener, access: Access | None, metrics: Metrics
+    engine: Starlette,
+    listener: Listener,
+    access: Access | None,
+    metrics: Metrics,
+    full: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
     """The app behind all that its listener needs; a Unix socket needs no gate.
+
+    Args:
+        full: whether the server has as many connections as it answers.
 
     Raises:
         UsageError: everybody could ask.
@@ -121,21 +149,12 @@ def guarded(
     if isinstance(listener.address, TcpAddress) and access is None:
         raise UsageError("a port needs tokens, so that not everybody may ask")
     routes = frozenset(route.path for route in engine.routes if isinstance(route, Route))
-    app: ASGIApp = BodyGuard(engine, access.max_body if access else MAX_BODY_BYTES)
+    app: ASGIApp
     if listener.token is not None:
         only = (Credential.of("", listener.token),)
-        app = Gate(app, lambda: only, revocable=False)
-    elif access:
-        app = Gate(
-            app,
-            access.credentials,
-            hosts=access.hosts,
-            closed=("/v1/drain",) if access.shared else (),
-            rates=CallerRates(access.per_minute) if access.per_minute else None,
-            guesses=Guesses(),
-            metrics_caller=access.metrics_caller,
-        )
-    app = AccessLog(app, routes, metrics, written=bool(access and access.written))
-    if access and access.proxy:
-        app = ProxyHeadersMiddleware(app, trusted_hosts=access.proxy)  # type: ignore[arg-type, assignment]
-    return app
+        app = Gate(BodyGuard(engine), lambda: only, revocable=False)
+    else:
+        app = gated(engine, access) if access else BodyGuard(engine)
+    written = bool(access and access.written)
+    app = AccessLog(Crowd(app, full), routes, metrics, written=written)
+    return behind_proxy(app, access) if access else app

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.service.accounts import open_account
 from midfill.inference.service.callers import CALLER
+from midfill.inference.service.refusing import LEFT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_ROUTE = "(none)"
-LEFT = 499
-"""The status of a request whose client left before there was one."""
 
 
 class AccessLog:

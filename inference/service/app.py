@@ -9,11 +9,12 @@
 ``GET /v1/events``    an event ``status`` with a `Health` now and on every change; an open stream
                       is also how the engine knows that somebody is there
 ``POST /v1/load``     load the model if it is not loaded
-``POST /v1/forget``   let go of every context that is kept for the next request
+``POST /v1/forget``   let go of what is kept of the caller's text for their next request
 ``POST /v1/drain``    answer what is running, refuse what is new, then exit
 ====================  ==========================================================================
 
-A refusal is a `Failure` with a matching HTTP status. What other tools speak is in ``facade/``.
+A refusal is a `Failure` with a matching HTTP status. What other tools speak, and how they are
+refused, is in ``facade/``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -36,7 +36,8 @@ from midfill.inference.service.facade.health_reply import health_reply
 from midfill.inference.service.facade.routes import facade_routes
 from midfill.inference.service.job import show_prompt
 from midfill.inference.service.metrics import CONTENT_TYPE
-from midfill.inference.service.replies import EventStream, json_reply, refusal
+from midfill.inference.service.refusing import HANDLERS, refusal
+from midfill.inference.service.replies import EventStream, json_reply
 from midfill.inference.service.request_body import parse_request, read_body
 from midfill.inference.wire import Draft, EngineState
 
@@ -92,11 +93,7 @@ class EngineApp:
                 Route("/metrics", self.metrics, methods=["GET"]),
                 *facade_routes(self._worker, self._status, self._presence),
             ],
-            exception_handlers={
-                MidfillError: _refuse,
-                ClientDisconnect: _nobody_listens,
-                Exception: _refuse,
-            },
+            exception_handlers=HANDLERS,
         )
 
     async def infill(self, request: Request) -> Response:
@@ -129,7 +126,7 @@ class EngineApp:
         try:
             return json_reply(await self._deep_check())
         except MidfillError as error:
-            return refusal(error, 503)
+            return refusal(request.url.path, error, 503)
 
     async def metrics(self, request: Request) -> Response:
         return Response(self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
@@ -143,7 +140,7 @@ class EngineApp:
         return json_reply(self._status.health, 202)
 
     async def forget(self, request: Request) -> Response:
-        self._worker.forget()
+        self._worker.forget(caller_of(request.scope))
         return json_reply(self._status.health, 202)
 
     async def drain(self, request: Request) -> Response:
@@ -173,11 +170,3 @@ async def _results(job: Job) -> AsyncIterator[bytes]:
     except MidfillError as error:
         note_refusal(error.code)
         yield encode("error", failure_of(error).model_dump_json())
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    return refusal(error)
-
-
-async def _nobody_listens(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)

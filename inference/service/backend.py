@@ -28,19 +28,19 @@ class Engine(Protocol):
     def load(self, listener: ProgressListener) -> None:
         """Make the model ready; takes seconds, or minutes when it must be fetched first."""
 
-    def forget(self) -> None:
-        """Let go of every context that is kept for the next request."""
+    def forget(self, caller: str) -> None:
+        """Let go of what is kept of a caller's text for their next request."""
 
     def unload(self) -> None:
         """Give the model's memory back."""
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool]
+        self, request: InfillRequest, cancelled: Callable[[], bool], caller: str
     ) -> Iterator[Draft | Final]:
         """A draft after every denoising step, then the finished fill.
 
         ``cancelled`` is asked between steps; when it says yes, or when the iterator is closed, the
-        rest is not computed.
+        rest is not computed. What is kept for the next request is kept for that caller's.
         """
 
     def prompt(self, request: InfillRequest) -> ShownPrompt:

@@ -9,9 +9,14 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from midfill.inference.dead_peers import noticing_dead_peers
+from midfill.inference.service.error_forms import OWN
+from midfill.inference.service.request_body import InvalidRequest
 
 if TYPE_CHECKING:
     import asyncio
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
 
 HEAD_SECONDS = 10.0
 """For a request's head, from the connection or from the first byte after an earlier request."""
@@ -34,18 +39,26 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class BoundedConnection(H11Protocol):
-    """Uvicorn's connection with limits on how long it may be idle, slow or stuck."""
+    """Uvicorn's connection with limits on how long it may be idle, slow or stuck.
+
+    Args:
+        config, server_state: as uvicorn's.
+        limit: connections of the server that are answered.
+    """
 
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _unread = 0
 
+    def __init__(self, config: Config, server_state: ServerState, limit: int) -> None:
+        super().__init__(config, server_state, {})
+        self._limit = limit
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        limit = self.config.limit_concurrency
-        if limit is not None and len(self.connections) >= limit:
+        if len(self.connections) >= self._limit:
             self._make_room()
-        if limit is not None and len(self.connections) > 2 * limit:
+        if len(self.connections) > 2 * self._limit:
             transport.abort()
             return
         if (connected := transport.get_extra_info("socket")).family in (
@@ -64,6 +77,21 @@ class BoundedConnection(H11Protocol):
             self._wait_for_head()
         else:
             self._head_is_there()
+
+    def send_400_response(self, msg: str) -> None:
+        """To what is no HTTP; uvicorn's own is plain text."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()  # an answer is under way
+            return
+        told = OWN.json(InvalidRequest("the request is not HTTP/1.1, or its head is too long"), 400)
+        headers = [("Content-Type", "application/json"), ("Connection", "close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=told.encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -99,10 +99,18 @@ class EngineKeeper:
         log.info("model unloaded")
         self._tell(EngineState.IDLE, "", None)
 
-    def forget(self) -> None:
-        """Let go of every context."""
-        if self._engine is not None:
-            self._engine.forget()
+    def forget(self, caller: str) -> None:
+        """Let go of what is kept of a caller's text.
+
+        Raises:
+            MidfillError: that fails.
+        """
+        if self._engine is None:
+            return
+        try:
+            self._engine.forget(caller)
+        except BaseException as error:
+            raise error_of(reported("letting go of text failed", error)) from error
 
     def _tell_progress(self, progress: Progress) -> None:
         self._tell(EngineState.LOADING, progress.message, progress.fraction)

@@ -16,11 +16,11 @@ from midfill.inference.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from midfill.inference.failures import failure_of
 from midfill.inference.server_sent_events import encode
 from midfill.inference.service.accounts import note_refusal
 from midfill.inference.service.callers import CALLER, Credential, whose
-from midfill.inference.service.replies import refusal
+from midfill.inference.service.facade.operations import errors_at
+from midfill.inference.service.refusing import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Sequence
@@ -83,7 +83,7 @@ class Gate:
         try:
             credential = self._let_through(scope)
         except MidfillError as error:
-            return await refusal(error)(scope, receive, send)
+            return await refusal(scope["path"], error)(scope, receive, send)
         if not self._revocable:
             return await self._app(scope, receive, send)
         return await self._while_good(credential, scope, receive, send)
@@ -155,12 +155,12 @@ class _Reply:
     async def break_off(self, scope: Scope, receive: Receive) -> None:
         error = Unauthorized("the token has been revoked")
         if self._started is None:
-            return await refusal(error)(scope, receive, self._send)
+            return await refusal(scope["path"], error)(scope, receive, self._send)
         note_refusal(error.code)
         if self._complete:
             return None
         kind = Headers(raw=self._started["headers"]).get("content-type", "")
-        last = encode("error", failure_of(error).model_dump_json())
+        last = encode("error", errors_at(scope["path"]).json(error))
         body = last if kind.startswith("text/event-stream") else b""
         return await self._send({"type": "http.response.body", "body": body})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ LAST = (Final, ShownPrompt)
 
 def fill(engine: Engine, job: Job) -> Iterator[Result]:
     """Fill the request's hole."""
-    yield from engine.infill(job.request, job.cancelled)
+    yield from engine.infill(job.request, job.cancelled, job.caller)
 
 
 def show_prompt(engine: Engine, job: Job) -> Iterator[Result]:
@@ -58,15 +57,16 @@ class Job:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._results: asyncio.Queue[Result | MidfillError] = asyncio.Queue()
-        self._cancelled = threading.Event()
+        # No `threading.Event`: a signal handler may set it while it is being set, and would hang.
+        self._cancelled = False
         self._note_final = fill_noter()
 
     def cancelled(self) -> bool:
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def stop(self) -> None:
         """Have the engine stop before its next step."""
-        self._cancelled.set()
+        self._cancelled = True
 
     def cancel(self) -> None:
         """Nobody wants the rest: stop, and make room for others."""

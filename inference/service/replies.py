@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from math import ceil
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
-
-from midfill.inference.errors import MidfillError
-from midfill.inference.failures import failure_of
-from midfill.inference.service.accounts import note_refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -19,35 +14,9 @@ if TYPE_CHECKING:
 
     from midfill.inference.wire import WireModel
 
-STATUS_OF_CODE = {
-    "invalid-request": 422,
-    "invalid-text": 422,
-    "too-large": 413,
-    "busy": 503,
-    "queue-full": 429,
-    "unauthorized": 401,
-    "forbidden": 403,
-    "too-many-requests": 429,
-    "too-slow": 408,
-}
-
 
 def json_reply(content: WireModel, status: int = 200) -> Response:
     return Response(content.model_dump_json(), status, media_type="application/json")
-
-
-def refusal(error: BaseException, status: int | None = None) -> Response:
-    """A `Failure` instead of the work that was asked for, with ``Retry-After`` where known.
-
-    Args:
-        status: instead of that which goes with the error.
-    """
-    failure = failure_of(error)
-    note_refusal(failure.code)
-    reply = json_reply(failure, status or STATUS_OF_CODE.get(failure.code, 500))
-    if isinstance(error, MidfillError) and error.retry_after is not None:
-        reply.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
-    return reply
 
 
 class EventStream(StreamingResponse):

@@ -149,7 +149,9 @@ async def serve_until_stopped(
         await worker.finish(limits.drain_within)
         status.close()
 
-    server = EngineServer(guarded(app, listener, access, metrics), finish, worker.abandon, tls)
+    server = EngineServer(
+        guarded(app, listener, access, metrics, lambda: server.full), finish, worker.abandon, tls
+    )
     lifetime = [asyncio.create_task(unload_when_idle(worker, limits.idle_after))]
     if limits.grace is not None:
         lifetime.append(
@@ -200,7 +202,6 @@ class EngineServer(uvicorn.Server):
                 date_header=False,
                 timeout_graceful_shutdown=SECONDS_FOR_CONNECTIONS,
                 timeout_keep_alive=KEPT_SECONDS,
-                limit_concurrency=CONNECTIONS,
                 h11_max_incomplete_event_size=HEAD_BYTES,
             )
         )
@@ -208,6 +209,12 @@ class EngineServer(uvicorn.Server):
         self._abandon = abandon
         self._tls = tls
         self.servers = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more connections, or answers under way, than are answered."""
+        state = self.server_state
+        return len(state.connections) >= CONNECTIONS or len(state.tasks) > CONNECTIONS
 
     def stop(self, why: str) -> None:
         log.info("stopping: %s", why)
@@ -223,7 +230,7 @@ class EngineServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self.servers = [
             await loop.create_server(
-                lambda: BoundedConnection(self.config, self.server_state, {}),
+                lambda: BoundedConnection(self.config, self.server_state, CONNECTIONS),
                 sock=listening,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,

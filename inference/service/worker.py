@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,21 @@ class Command(Enum):
     STOP = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Something that is to be done beside jobs.
+
+    Attributes:
+        command: what.
+        behind: the number of the last job that was queued before it.
+        caller: whom it concerns, if not all.
+    """
+
+    command: Command
+    behind: int = -1
+    caller: str = ""
+
+
 class Worker:
     """Runs as many jobs at once as the engine can, in turns between callers.
 
@@ -75,7 +91,7 @@ class Worker:
         self._places_each = places_each
         self._loop = asyncio.get_running_loop()
         self._arrived = threading.Condition()
-        self._commands: deque[tuple[Command, int]] = deque([(Command.LOAD, 0)])
+        self._orders: deque[_Order] = deque([_Order(Command.LOAD)])
         self._queue: FairQueue[Job] = FairQueue()
         self._last_number = -1
         self._jobs: set[Job] = set()
@@ -125,16 +141,17 @@ class Worker:
 
     def load(self) -> None:
         """Load the model unless it is loaded, or has just failed to load."""
-        if not any(command is Command.LOAD for command, _ in self._commands):
-            self._put(Command.LOAD)
+        with self._arrived:
+            if not any(order.command is Command.LOAD for order in self._orders):
+                self._put(Command.LOAD)
 
     def unload(self) -> None:
         """Give back the model's memory unless there is work by then."""
         self._put(Command.UNLOAD)
 
-    def forget(self) -> None:
-        """Let go of every context, once what is queued already is done."""
-        self._put(Command.FORGET)
+    def forget(self, caller: str = "") -> None:
+        """Let go of what is kept of a caller's text, once what is queued already is done."""
+        self._put(Command.FORGET, caller)
 
     def quiet_for(self) -> float:
         """Seconds since there was last anything to do; 0 while there is."""
@@ -159,14 +176,18 @@ class Worker:
     def stop(self, within: float) -> bool:
         """Give up what is left and end the thread; whether it ended within that many seconds."""
         self.abandon()
-        self._put(Command.STOP)
+        with self._arrived:
+            self._orders.appendleft(_Order(Command.STOP))
+            self._arrived.notify()
         self._thread.join(within)
         return not self._thread.is_alive()
 
-    def _put(self, command: Command) -> None:
+    def _put(self, command: Command, caller: str = "") -> None:
+        order = _Order(command, self._last_number, caller)
         with self._arrived:
-            self._commands.append((command, self._last_number))
-            self._arrived.notify()
+            if order not in self._orders:
+                self._orders.append(order)
+                self._arrived.notify()
 
     def _leave(self, job: Job) -> None:
         if job not in self._jobs:
@@ -195,42 +216,44 @@ class Worker:
                 while (task := self._next()) is None and not len(self._steps):
                     self._arrived.wait()
             try:
-                if task is Command.STOP:
-                    self._steps.stop()
-                    return
-                if isinstance(task, Command):
+                if isinstance(task, _Order):
+                    if task.command is Command.STOP:
+                        self._steps.stop()
+                        return
                     self._obey(task)
                 elif task is not None:
                     self._running[task.caller] += 1
                     self._steps.begin(lambda job=task: self._answer(job), task.cancelled)  # type: ignore[misc]
                 self._steps.advance()
-            except RuntimeError:
-                if self._loop.is_closed():
-                    return
-                raise
             except MidfillError:
                 continue  # told and logged where it happened
+            except BaseException as error:
+                if self._loop.is_closed():
+                    return
+                # Without this thread nobody would ever be answered again.
+                reported("the engine's thread stumbled", error)
+                self._steps.stop()
 
-    def _next(self) -> Command | Job | None:
+    def _next(self) -> _Order | Job | None:
         """What can be begun now, beside the fills that run; None if nothing can."""
         last_before = None
-        if self._commands:
-            command, last_before = self._commands[0]
-            if command in (Command.STOP, Command.LOAD) or (
+        if self._orders:
+            order = self._orders[0]
+            last_before = order.behind
+            if order.command in (Command.STOP, Command.LOAD) or (
                 not len(self._steps) and not self._queue.holds_up_to(last_before)
             ):
-                self._commands.popleft()
-                return command
+                return self._orders.popleft()
         if len(self._steps) >= self._keeper.fills_at_once:
             return None
         return self._queue.take(self._running.__getitem__, last_before)
 
-    def _obey(self, command: Command) -> None:
-        if command is Command.LOAD:
+    def _obey(self, order: _Order) -> None:
+        if order.command is Command.LOAD:
             self._keeper.ready()
-        elif command is Command.FORGET:
-            self._keeper.forget()
-        elif command is Command.UNLOAD and not len(self._queue):
+        elif order.command is Command.FORGET:
+            self._keeper.forget(order.caller)
+        elif order.command is Command.UNLOAD and not len(self._queue):
             self._keeper.unload()
 
     def _answer(self, job: Job) -> None:

@@ -1,65 +1,29 @@
-"""Talking HTTP with a vLLM server; whoever waits may call it off at any moment.
-
-Requests run on an event loop in a thread of its own: cancelling one there closes its connection
-at once, also while the server is silent, and a closed connection is what has vLLM stop a request.
-"""
+"""What Midfill asks a vLLM server, for whoever waits; they may call it off at any moment."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
-from concurrent.futures import wait
-from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
-import httpx
-
-from midfill.inference.errors import Cancelled
-from midfill.inference.version import version
 from midfill.inference.vllm import faults
-from midfill.inference.vllm.answers import Answer, Completion, read
-from midfill.inference.vllm.backoff import AGAIN, ATTEMPTS, wait_before
-from midfill.inference.vllm.event_lines import DataLines, LineTooLong
-from midfill.inference.vllm.network import proxy_for, route_to
-from midfill.inference.vllm.patience import OutOfTime
+from midfill.inference.vllm.answers import Answer, read
+from midfill.inference.vllm.exchange import Exchange
+from midfill.inference.vllm.waiting import LoopThread
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Mapping, Sequence
-    from concurrent.futures import Future
-    from typing import Any
+    from collections.abc import Generator, Sequence
 
     from midfill.inference.vllm.access import ApiKey
+    from midfill.inference.vllm.answers import Completion
+    from midfill.inference.vllm.exchange import Body
     from midfill.inference.vllm.patience import Patience
-
-    Body = Mapping[str, object]
-
-POLL = 0.03
-"""Seconds between two looks at whether the answer is still wanted."""
-
-CONNECT_SECONDS = 3.0
-"""A server to which no connection comes about by then is taken for out of reach."""
-
-CONNECTIONS = 16
-"""At the same time, at most."""
-
-KEEP_ALIVE = 4.0
-"""Seconds for which an idle connection is kept; vLLM closes its end after five."""
 
 NOT_TAKEN = (400, 422)
 """How a server refuses arguments that it does not know, or not such values of them."""
 
-LONGEST_ANSWER = 16 * 2**20
-"""Bytes; the ids of a whole context have less than two million."""
+NOT_THERE = (404,)
 
 Kind = TypeVar("Kind", bound=Answer)
-Result = TypeVar("Result")
-
-
-class _Missing:
-    """Stands for what the server does not have, or does not take."""
 
 
 class Client:
@@ -77,39 +41,13 @@ class Client:
             UsageError: a variable of the environment names no proxy, or no certificates.
         """
         self.address = address
-        self.host = urlsplit(address).netloc
-        self._proxy = proxy_for(address)
-        route = route_to(address, self._proxy)
-        self._http = httpx.AsyncClient(
-            headers={
-                "Accept-Encoding": "identity",
-                "User-Agent": f"midfill/{version()}",
-                **(key.headers if key else {}),
-            },
-            # how long to read is up to whoever waits
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE),
-            follow_redirects=False,  # the key is for this server alone
-            # what the environment says is in the route
-            trust_env=False,
-            proxy=route.proxy,
-            verify=route.authorities,
-        )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="vllm-client", daemon=True
-        )
-        self._thread.start()
+        self._exchange = Exchange(address, key)
+        self.host = self._exchange.host
+        self._thread = LoopThread("vllm-client")
 
     def close(self) -> None:
         """Close every connection."""
-        if self._loop.is_closed():
-            return
-        wait([asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop)], CONNECT_SECONDS)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CONNECT_SECONDS)
-        if not self._thread.is_alive():
-            self._loop.close()
+        self._thread.close(self._exchange.aclose())
 
     def get(self, kind: type[Kind], path: str, patience: Patience) -> Kind | None:
         """An answer to a GET request; nothing where the server has no such path.
@@ -118,8 +56,8 @@ class Client:
             MidfillError: the server does not answer as vLLM does.
             OutOfTime: nor any other way in time.
         """
-        document = self._wait(self._document("GET", path, None, patience, without=(404,)), patience)
-        return None if isinstance(document, _Missing) else self._read(kind, path, document)
+        asking = self._exchange.document("GET", path, None, patience, without=NOT_THERE)
+        return self._read_any(kind, path, self._thread.outcome(asking, patience))
 
     def is_alive(self, patience: Patience) -> None:
         """Ask ``/health``, whose answer is empty.
@@ -128,9 +66,10 @@ class Client:
             MidfillError: the server is not well.
             OutOfTime: it does not answer in time.
         """
-        self._wait(
-            self._document("GET", "/health", None, patience, without=(404,), kind=""), patience
+        asking = self._exchange.document(
+            "GET", "/health", None, patience, without=NOT_THERE, kind=""
         )
+        self._thread.outcome(asking, patience)
 
     def post(self, kind: type[Kind], path: str, body: Body, patience: Patience) -> Kind:
         """The answer to a POST request; raises as `get` does."""
@@ -141,10 +80,8 @@ class Client:
 
         Raises as `get` does.
         """
-        document = self._wait(
-            self._document("POST", path, body, patience, without=NOT_TAKEN), patience
-        )
-        return None if isinstance(document, _Missing) else self._read(kind, path, document)
+        asking = self._exchange.document("POST", path, body, patience, without=NOT_TAKEN)
+        return self._read_any(kind, path, self._thread.outcome(asking, patience))
 
     def post_all(
         self, kind: type[Kind], path: str, bodies: Sequence[Body], patience: Patience
@@ -152,27 +89,8 @@ class Client:
         """The answers to requests that are made at the same time; raises as `get` does."""
         if not bodies:
             return []
-
-        async def all_of_them() -> list[bytes | _Missing]:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._document("POST", path, body, patience))
-                    for body in bodies
-                ]
-            return [task.result() for task in tasks]
-
-        async def first_failure_alone() -> list[bytes | _Missing]:
-            try:
-                return await all_of_them()
-            except ExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-
-        documents = self._wait(first_failure_alone(), patience)
-        return [
-            self._read(kind, path, document)
-            for document in documents
-            if not isinstance(document, _Missing)
-        ]
+        documents = self._thread.outcome(self._posted(path, bodies, patience), patience)
+        return [self._read(kind, path, document) for document in documents if document is not None]
 
     def stream(
         self, path: str, body: Body, patience: Patience
@@ -183,177 +101,27 @@ class Client:
             MidfillError: the server does not answer as vLLM does, or stops half way.
             OutOfTime: the deadline passed before the last chunk.
         """
-        arrived: SimpleQueue[Completion | BaseException | None] = SimpleQueue()
+        return self._thread.each(self._exchange.chunks(path, body, patience), patience)
 
-        async def pump() -> None:
-            try:
-                await self._pump(path, body, patience, arrived)
-                arrived.put(None)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                arrived.put(error)
-
-        pumping = self._start(pump())
+    async def _posted(
+        self, path: str, bodies: Sequence[Body], patience: Patience
+    ) -> list[bytes | None]:
+        """All documents, or the first failure alone."""
         try:
-            while True:
-                self._still_wanted(patience)
-                try:
-                    item = arrived.get(timeout=POLL)
-                except Empty:
-                    continue
-                if item is None:
-                    return
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            pumping.cancel()
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._exchange.document("POST", path, body, patience))
+                    for body in bodies
+                ]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in tasks]
 
-    def _wait(self, work: Coroutine[Any, Any, Result], patience: Patience) -> Result:
-        future = self._start(work)
-        try:
-            while not wait([future], POLL).done:
-                self._still_wanted(patience)
-            return future.result()
-        finally:
-            future.cancel()
-
-    def _start(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def _still_wanted(self, patience: Patience) -> None:
-        if patience.cancelled():
-            raise Cancelled("the request was cancelled")
-        if not patience.left:
-            raise OutOfTime
+    def _read_any(self, kind: type[Kind], path: str, document: bytes | None) -> Kind | None:
+        return None if document is None else self._read(kind, path, document)
 
     def _read(self, kind: type[Kind], path: str, document: bytes) -> Kind:
         answer = read(kind, document)
         if answer is None:
             raise faults.garbled(self.host, path, "with JSON of another form than vLLM's")
         return answer
-
-    # On the event loop from here on.
-
-    async def _document(
-        self,
-        method: str,
-        path: str,
-        body: Body | None,
-        patience: Patience,
-        *,
-        without: Sequence[int] = (),
-        kind: str = "application/json",
-    ) -> bytes | _Missing:
-        answer = await self._send(method, path, body, patience)
-        try:
-            if answer.status_code in without:
-                return _Missing()
-            self._check(answer, path, kind)
-            document = bytearray()
-            async for piece in answer.aiter_raw():
-                document += piece
-                if len(document) > LONGEST_ANSWER:
-                    raise faults.garbled(self.host, path, "with more than any answer has")
-            return bytes(document)
-        except httpx.TransportError as error:
-            raise faults.broke_off(self.host) from error
-        finally:
-            await answer.aclose()
-
-    async def _pump(
-        self,
-        path: str,
-        body: Body,
-        patience: Patience,
-        arrived: SimpleQueue[Completion | BaseException | None],
-    ) -> None:
-        """Put the chunks of a stream into the queue until the server says that it is done."""
-        answer = await self._send("POST", path, body, patience)
-        lines, size = DataLines(), 0
-        try:
-            self._check(answer, path, "text/event-stream")
-            async for piece in answer.aiter_raw():
-                size += len(piece)
-                for data in lines.feed(piece):
-                    if data == b"[DONE]":
-                        return
-                    arrived.put(self._chunk(path, data))
-                if size > LONGEST_ANSWER:
-                    raise faults.garbled(self.host, path, "with more than any answer has")
-        except LineTooLong:
-            raise faults.garbled(self.host, path, "with a line that never ends") from None
-        except httpx.TransportError as error:
-            raise faults.broke_off(self.host) from error
-        finally:
-            await answer.aclose()
-        raise faults.broke_off(self.host)
-
-    def _chunk(self, path: str, data: bytes) -> Completion:
-        chunk = read(Completion, data)
-        if chunk is not None:
-            return chunk
-        if _is_error(data):
-            raise faults.broke_off(self.host)
-        raise faults.garbled(self.host, path, "with chunks of another form than vLLM's")
-
-    async def _send(
-        self, method: str, path: str, body: Body | None, patience: Patience
-    ) -> httpx.Response:
-        """The head of an answer.
-
-        A request is made again only where nothing of an answer was begun: where no connection came
-        about, or the server said that it has not begun. It is given up where the deadline is nearer
-        than the next attempt.
-        """
-        try:
-            request = self._http.build_request(method, self.address + path, json=body)
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise faults.out_of_reach(self.host, error, None) from error
-        for attempt in range(ATTEMPTS):
-            told = None
-            try:
-                answer = await self._http.send(request, stream=True)
-                if answer.status_code not in AGAIN:
-                    return answer
-                told = answer.headers.get("Retry-After")
-                await answer.aclose()
-                fault = faults.refusal(self.host, path, answer.status_code)
-            except (
-                httpx.ConnectError,
-                httpx.ConnectTimeout,
-                httpx.ProxyError,
-                UnicodeError,
-            ) as error:
-                fault = faults.out_of_reach(self.host, error, self._proxy)
-            except httpx.TransportError as error:
-                raise faults.broke_off(self.host) from error
-            pause = wait_before(attempt, told)
-            if attempt + 1 == ATTEMPTS or monotonic() + pause >= patience.deadline:
-                break
-            await asyncio.sleep(pause)
-        raise fault
-
-    def _check(self, answer: httpx.Response, path: str, kind: str) -> None:
-        if answer.status_code != 200:
-            raise faults.refusal(self.host, path, answer.status_code)
-        given = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind and given != kind:
-            raise faults.garbled(self.host, path, f"with something else than {kind}")
-
-    async def _shut_down(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._http.aclose()
-
-
-def _is_error(data: bytes) -> bool:
-    """Whether this is how vLLM says in a stream that it failed."""
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(said, dict) and "error" in said

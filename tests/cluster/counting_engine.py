@@ -50,7 +50,7 @@ class CountingEngine:
         self._contexts = contexts
         self._journal = journal
         self._name = name
-        self._kept: OrderedDict[str, None] = OrderedDict()
+        self._kept: OrderedDict[str, str] = OrderedDict()
 
     def load(self, listener: ProgressListener) -> None:
         self.loaded = True
@@ -58,13 +58,13 @@ class CountingEngine:
     def unload(self) -> None:
         self.loaded = False
 
-    def forget(self) -> None:
-        self._kept.clear()
+    def forget(self, caller: str) -> None:
+        self._kept = OrderedDict(it for it in self._kept.items() if it[1] != caller)
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool]
+        self, request: InfillRequest, cancelled: Callable[[], bool], caller: str
     ) -> Iterator[Draft | Final]:
-        cache = self._find(request.prefix)
+        cache = self._find(request.prefix, caller)
         text = self._name or f"after {request.prefix[-8:]}"
         try:
             for step in range(1, self._steps + 1):
@@ -91,12 +91,12 @@ class CountingEngine:
     def _hangs(self) -> bool:
         return self._journal is not None and (self._journal / f"hang-{self.model}").exists()
 
-    def _find(self, prefix: str) -> CacheFigures:
+    def _find(self, prefix: str, caller: str) -> CacheFigures:
         best = max(self._kept, key=lambda kept: _shared(kept, prefix), default="")
         shared = _shared(best, prefix)
         if 2 * shared >= len(best):
             self._kept.pop(best, None)
-        self._kept[prefix] = None
+        self._kept[prefix] = caller
         while len(self._kept) > self._contexts:
             self._kept.popitem(last=False)
         return CacheFigures(hit_tokens=shared, new_tokens=len(prefix) - shared)

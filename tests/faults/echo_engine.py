@@ -42,14 +42,14 @@ class EchoEngine:
     def load(self, listener: ProgressListener) -> None:
         self.loaded = True
 
-    def forget(self) -> None:
+    def forget(self, caller: str) -> None:
         """There is nothing to let go of."""
 
     def unload(self) -> None:
         self.loaded = False
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool]
+        self, request: InfillRequest, cancelled: Callable[[], bool], caller: str
     ) -> Iterator[Draft | Final]:
         text = WORDS or request.prefix
         for step in range(1, request.limits.tokens + 1):

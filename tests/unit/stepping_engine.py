@@ -29,6 +29,8 @@ class SteppingEngine:
         happened: these, the prefix of each step's request, and "forget", in order.
         loads: how often it was asked to load while unloaded.
         load_failures: so many of the next loads fail.
+        forgotten: the callers whose text it was told to let go of.
+        forgetting_fails: whether that fails.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class SteppingEngine:
         self.steps_done = 0
         self.loads = 0
         self.unloads = 0
-        self.forgets = 0
+        self.forgotten: list[str] = []
+        self.forgetting_fails = False
         self.threads: set[int] = set()
         self.filled: list[str] = []
         self.happened: list[str] = []
@@ -67,10 +70,12 @@ class SteppingEngine:
             raise WeightsMissing("the weights are not here: pull them")
         self.loaded = True
 
-    def forget(self) -> None:
+    def forget(self, caller: str) -> None:
         self.threads.add(threading.get_ident())
-        self.forgets += 1
+        self.forgotten.append(caller)
         self.happened.append("forget")
+        if self.forgetting_fails:
+            raise RuntimeError("the device is lost")
 
     def unload(self) -> None:
         self.threads.add(threading.get_ident())
@@ -78,7 +83,7 @@ class SteppingEngine:
         self.loaded = False
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool]
+        self, request: InfillRequest, cancelled: Callable[[], bool], caller: str
     ) -> Iterator[Draft | Final]:
         self.threads.add(threading.get_ident())
         self.filled.append(request.prefix)

@@ -9,13 +9,14 @@ import httpx
 import pytest
 
 from midfill.inference.cluster.asked import Asked, answer
-from midfill.inference.cluster.door import Door, protected
+from midfill.inference.cluster.door import Door
 from midfill.inference.cluster.lost import ReplicaLost
 from midfill.inference.cluster.merged_figures import merged
 from midfill.inference.cluster.session_key import session_key
 from midfill.inference.cluster.settings import ClusterSettings
 from midfill.inference.errors import QueueFull
 from midfill.inference.server_sent_events import EventReader, encode
+from midfill.inference.service.access import behind_proxy, gated
 from midfill.inference.service.callers import Credential
 from midfill.inference.service.facade.health_reply import health_reply
 from midfill.inference.wire import EngineState, Health
@@ -43,7 +44,7 @@ class ScriptedReplicas:
     def __init__(self, *scripts: list[Message | Exception]) -> None:
         self.scripts = list(scripts)
         self.asked: list[tuple[Asked, str]] = []
-        self.forgotten = 0
+        self.forgotten: list[str] = []
 
     async def answer(self, asked: Asked, key: str) -> AsyncGenerator[Message]:
         self.asked.append((asked, key))
@@ -58,8 +59,8 @@ class ScriptedReplicas:
             b"# TYPE fills counter\nfills_total 4\n",
         ]
 
-    async def forget(self) -> None:
-        self.forgotten += 1
+    async def forget(self, caller: str) -> None:
+        self.forgotten.append(caller)
 
 
 LOST = ReplicaLost("the engine went away: ask again in a moment")
@@ -72,7 +73,8 @@ async def ask(
     """Ask a door of four attempts at which Ann's token is ``alpha``."""
     settings = ClusterSettings.model_validate({"token_file": "unread", "per_minute": 0})
     door = Door(replicas, attempts=4).starlette()
-    app = protected(door, settings, lambda: [Credential.of("ann", "alpha")])
+    access = settings.access(lambda: [Credential.of("ann", "alpha")])
+    app = behind_proxy(gated(door, access), access)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
         return await http.post(
@@ -141,10 +143,10 @@ async def test_a_replica_learns_the_caller_but_not_the_token() -> None:
     assert b"alpha" not in repr(asked).encode()
 
 
-async def test_all_replicas_forget() -> None:
+async def test_all_replicas_forget_what_the_caller_sent() -> None:
     replicas = ScriptedReplicas()
     assert (await ask(replicas, "/v1/forget")).status_code == 202
-    assert replicas.forgotten == 1
+    assert replicas.forgotten == ["ann"]
 
 
 async def test_a_watcher_is_told_how_the_engines_are_as_soon_as_one_says() -> None:

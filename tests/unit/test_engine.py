@@ -241,6 +241,20 @@ def test_contexts_that_were_let_go_are_read_anew(engine: Engine) -> None:
     assert final(engine, request(SOURCE)).cache.hit_tokens == 0
 
 
+def test_what_is_kept_of_one_caller_is_neither_used_for_nor_let_go_of_by_another(
+    engine: Engine,
+) -> None:
+    def hits(caller: str) -> int:
+        *_, last = engine.infill(request(SOURCE), caller=caller)
+        assert isinstance(last, Final)
+        return last.cache.hit_tokens
+
+    assert (hits("ann"), hits("bob")) == (0, 0)
+    engine.forget("ann")
+    assert hits("bob") > 0
+    assert hits("ann") == 0
+
+
 def test_out_of_memory_drops_the_caches_and_says_so(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

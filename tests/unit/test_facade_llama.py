@@ -82,6 +82,14 @@ async def test_a_warm_up_is_answered_at_once_and_gives_way_to_a_request(tmp_path
     assert answer.json()["content"] == TEXT
 
 
+async def test_a_warm_up_is_a_stream_where_one_is_asked_for(tmp_path: Path) -> None:
+    async with serving(WritingEngine(TEXT), tmp_path) as service:
+        none = {**HOLE, "n_predict": 0, "stream": True}
+        (last,) = parts_of(await service.http.post("/infill", json=none))
+
+    assert (last["content"], last["stop"]) == ("", True)
+
+
 async def test_a_line_indented_less_ends_the_answer(tmp_path: Path) -> None:
     async with serving(WritingEngine("x\n        y\n    z"), tmp_path) as service:
         response = await service.http.post("/infill", json={**HOLE, "n_indent": 8})
@@ -176,7 +184,7 @@ async def test_a_draining_engine_refuses_what_is_new(tmp_path: Path) -> None:
         await running
 
     assert refused.status_code == 503
-    assert refused.json()["error"]["code"] == "busy"
+    assert refused.json()["error"]["type"] == "unavailable_error"
     assert int(refused.headers["Retry-After"]) >= 1
 
 
@@ -195,3 +203,15 @@ async def test_ollama_is_answered_in_lines_or_at_once(tmp_path: Path) -> None:
     assert (last["response"], last["done"], last["done_reason"]) == ("", True, "stop")
     assert (whole.json()["response"], whole.json()["eval_count"]) == (TEXT, 7)
     assert {request.limits.tokens for request in engine.asked} == {9}
+
+
+async def test_ollamas_empty_prompt_only_has_the_model_loaded(tmp_path: Path) -> None:
+    engine = WritingEngine(TEXT)
+    async with serving(engine, tmp_path) as service:
+        loads = await service.http.post("/api/generate", json={"model": "any", "prompt": ""})
+        await service.http.post(
+            "/api/generate", json={"prompt": "f(", "options": {"num_predict": 0}}
+        )
+
+    assert (loads.json()["done"], loads.json()["done_reason"]) == (True, "load")
+    assert [request.limits.tokens for request in engine.asked] == [512]

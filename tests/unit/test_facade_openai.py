@@ -113,6 +113,35 @@ async def test_no_tokens_at_all_ask_the_engine_nothing(tmp_path: Path) -> None:
     assert engine.asked == []
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/fim/completions"])
+async def test_no_tokens_at_all_are_a_stream_where_one_is_asked_for(
+    path: str, tmp_path: Path
+) -> None:
+    engine = WritingEngine(TEXT)
+    async with serving(engine, tmp_path) as service:
+        none = {**HOLE, "max_tokens": 0, "stream": True}
+        response = await service.http.post(path, json=none)
+
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.text.endswith("data: [DONE]\n\n")
+    (part,) = parts_of(response)
+    assert part["choices"][0]["finish_reason"] == "length"
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("suffix", [None, ""])
+@pytest.mark.parametrize("prompt", ["", [""], ["def f(): "]])
+async def test_a_prompt_without_a_suffix_or_without_a_text_is_gone_on_with(
+    prompt: object, suffix: object, tmp_path: Path
+) -> None:
+    engine = WritingEngine(TEXT)
+    async with serving(engine, tmp_path) as service:
+        told = await complete(service.http, prompt=prompt, suffix=suffix)
+
+    assert told["choices"][0]["text"] == TEXT
+    assert engine.asked[0].suffix == ""
+
+
 async def test_several_choices_are_the_fill_and_its_alternatives(tmp_path: Path) -> None:
     async with serving(WritingEngine("one", "two"), tmp_path) as service:
         told = await complete(service.http, n=3)
@@ -211,6 +240,14 @@ async def test_mistrals_form_has_the_text_where_each_client_looks(tmp_path: Path
     assert "".join(part["choices"][0]["delta"]["content"] for part in parts) == TEXT
     assert parts[-1]["choices"][0]["finish_reason"] == "stop"
     assert engine.asked[-1].seed == 4
+
+
+async def test_a_mistral_stream_counts_once_however_many_choices_it_has(tmp_path: Path) -> None:
+    async with serving(WritingEngine(TEXT, "another"), tmp_path) as service:
+        asked = {**HOLE, "stream": True, "n": 2}
+        parts = parts_of(await service.http.post("/v1/fim/completions", json=asked))
+
+    assert [part["usage"] is not None for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
 async def test_the_official_client_is_answered(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,11 @@ HOLE = {"model": "any", "prompt": "def f(x):\n    ", "suffix": "\n\n\nprint(f(1)
         (b"{", "not JSON"),
         (b'{"prompt": "\\ud800"}', "surrogate"),
         (b"{}", "prompt"),
-        (b'{"prompt": ["a", "b"]}', "prompt"),
+        (b'{"prompt": ["a", "b"]}', "prompt should be one text"),
+        (b'{"prompt": [1, 2, 3]}', "prompt should be one text"),
+        (b'{"prompt": [[1, 2], [3]]}', "ids of tokens, are not filled"),
+        (b'{"prompt": []}', "prompt should be one text"),
+        (b'{"prompt": null}', "prompt should be one text"),
         (b'{"prompt": "", "n": 99}', "n should be less than"),
     ],
 )
@@ -86,6 +91,28 @@ async def test_an_engine_that_fails_says_so_in_either_form(tmp_path: Path) -> No
     assert parts_of(streamed)[-1]["error"]["type"] == "server_error"
 
 
+async def test_ollama_is_told_in_ollamas_form(tmp_path: Path) -> None:
+    asked = {"model": "any", "prompt": "def f(", "suffix": ")"}
+    async with serving(FailingEngine(), tmp_path) as service:
+        bad = await service.http.post("/api/generate", json={"prompt": 7})
+        whole = await service.http.post("/api/generate", json={**asked, "stream": False})
+        lines = await service.http.post("/api/generate", json=asked)
+
+    assert (bad.status_code, whole.status_code) == (400, 500)
+    assert "prompt" in bad.json()["error"]
+    for told in (whole.json(), json.loads(lines.text.splitlines()[-1])):
+        assert isinstance(told["error"], str)
+
+
+async def test_llama_cpps_errors_carry_the_status(tmp_path: Path) -> None:
+    async with serving(FailingEngine(), tmp_path) as service:
+        bad = await service.http.post("/completion", json={"prompt": [1, 2]})
+        streamed = await service.http.post("/completion", json={"prompt": "f(", "stream": True})
+
+    assert bad.status_code == bad.json()["error"]["code"] == 400
+    assert parts_of(streamed)[-1]["error"]["code"] == 500
+
+
 class FailingEngine(SteppingEngine):
-    def infill(self, request: object, cancelled: object) -> object:  # type: ignore[override]
+    def infill(self, request: object, *more: object) -> object:  # type: ignore[override]
         raise RuntimeError(f"stumbled over {request}")

@@ -50,6 +50,15 @@ def test_old_fills_are_forgotten() -> None:
     assert fills.left("1 = ") == ""
 
 
+def test_fills_of_one_caller_are_nothing_to_another() -> None:
+    fills = LastFills()
+    fills.note("x = ", "foo", "ann")
+    fills.note("x = ", "bar", "bob")
+    assert [fills.left("x = ", name) for name in ("ann", "bob", "cid")] == ["foo", "bar", ""]
+    fills.forget("ann")
+    assert [fills.left("x = ", name) for name in ("ann", "bob")] == ["", "bar"]
+
+
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=5), TEXT)
 def test_what_is_left_completes_a_fill_of_which_the_rest_is_typed(
     pairs: list[tuple[str, str]], prefix: str

@@ -110,6 +110,34 @@ def test_a_context_larger_than_the_whole_store_is_used_and_dropped() -> None:
     assert len(store) == 0
 
 
+def serve_as(store: PrefixCache, caller: str, tokens: list[int]) -> int:
+    cache, _ = store.take(tokens, empty, caller)
+    hits = len(cache)
+    encode(cache, tokens[hits:])
+    store.put(cache, caller)
+    return hits
+
+
+def test_nobody_can_tell_from_what_is_found_what_others_have_sent() -> None:
+    store = PrefixCache(1 << 20)
+    serve_as(store, "ann", DOCUMENT)
+    assert serve_as(store, "bob", DOCUMENT) == 0
+    assert serve_as(store, "ann", [*DOCUMENT, 99]) == len(DOCUMENT)
+
+
+def test_what_is_let_go_of_is_the_callers_own() -> None:
+    store = PrefixCache(1 << 20)
+    other = [token + 100 for token in DOCUMENT]
+    for caller in ("ann", "bob"):
+        serve_as(store, caller, DOCUMENT)
+        serve_as(store, caller, other)
+    store.forget("ann")
+    assert len(store) == 2
+    assert serve_as(store, "ann", DOCUMENT) == 0
+    assert serve_as(store, "bob", [*DOCUMENT, 9]) == len(DOCUMENT)
+    assert serve_as(store, "bob", [*other, 9]) == len(other)
+
+
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=60), min_size=1, max_size=12))
 def test_whatever_is_asked_the_keys_are_those_of_the_tokens(requests: list[list[int]]) -> None:
     store = PrefixCache(4 * empty().nbytes)

@@ -248,9 +248,9 @@ async def test_contexts_are_let_go_behind_what_is_queued(tmp_path: Path) -> None
         running = asyncio.create_task(post(service.http, GOOD))
         await eventually(lambda: engine.filled)
         assert (await service.http.post("/v1/forget")).status_code == 202
-        assert engine.forgets == 0
+        assert engine.forgotten == []
         await running
-        await eventually(lambda: engine.forgets == 1)
+        await eventually(lambda: engine.forgotten == [""])
 
 
 async def test_a_draining_engine_answers_what_runs_and_refuses_what_is_new(tmp_path: Path) -> None:

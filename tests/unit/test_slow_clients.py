@@ -19,7 +19,7 @@ from team_server import team_server
 from midfill.inference.errors import MidfillError
 from midfill.inference.service import body_guard, connections, server
 from midfill.inference.service.body_guard import BodyGuard
-from midfill.inference.service.replies import refusal
+from midfill.inference.service.refusing import refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -37,7 +37,7 @@ async def length(scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
         await PlainTextResponse(str(len(body)))(scope, receive, send)
     except MidfillError as error:
-        await refusal(error)(scope, receive, send)
+        await refusal("/v1/infill", error)(scope, receive, send)
 
 
 async def ask(guard: BodyGuard, pieces: Iterable[bytes], pause: float = 0.0) -> httpx.Response:

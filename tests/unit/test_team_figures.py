@@ -109,9 +109,9 @@ async def test_what_is_refused_is_logged_with_its_reason(tmp_path: Path, log: St
     assert told == [
         ("", "/health", 401, "unauthorized"),
         ("ann", "/v1/infill", 422, "invalid-request"),
-        ("ann", "(none)", 404, "status-404"),
+        ("ann", "(none)", 404, "not-found"),
         ("ann", "/v1/drain", 403, "forbidden"),
-        ("ann", "/health", 405, "status-405"),
+        ("ann", "/health", 405, "wrong-method"),
     ]
     assert counted["midfill_refusals_total reason=unauthorized"] == 1
     assert counted["midfill_refusals_total reason=invalid-request"] == 1

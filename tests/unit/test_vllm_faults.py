@@ -34,7 +34,7 @@ from midfill.inference.fillers.vllm import VllmFiller, open_vllm
 from midfill.inference.models.reference import model_reference
 from midfill.inference.progress import Progress, nobody_listens
 from midfill.inference.stopwatch import Stopwatch
-from midfill.inference.vllm import abilities, access, client
+from midfill.inference.vllm import abilities, access, exchange, waiting
 from midfill.inference.vllm.access import ApiKey, api_key, warn_of_open_transport
 from midfill.inference.vllm.backoff import wait_before
 from midfill.inference.vllm.event_lines import LONGEST_LINE, DataLines, LineTooLong
@@ -112,12 +112,12 @@ def refused(kind: type[MidfillError], call: Callable[[], object]) -> str:
 
 class TestOpening:
     def test_a_server_that_is_down(self, opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+        monkeypatch.setattr(exchange, "wait_before", lambda attempt, told: 0.01)
         line = refused(EngineUnavailable, lambda: opened("vllm:http://127.0.0.1:9"))
         assert "127.0.0.1:9 cannot be reached" in line
 
     def test_a_host_that_nobody_has(self, opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+        monkeypatch.setattr(exchange, "wait_before", lambda attempt, told: 0.01)
         for host in ("nobody.invalid", "a" * 70 + ".invalid", "a..b"):
             line = refused(EngineUnavailable, lambda host=host: opened(f"vllm:http://{host}"))
             assert "cannot be reached" in line
@@ -309,7 +309,7 @@ class TestAgain:
         self, filler: VllmFiller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = qwen_server()
-        monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+        monkeypatch.setattr(exchange, "wait_before", lambda attempt, told: 0.01)
         server.faults.statuses = [(503, {})] * 99
         assert "503" in refused(EngineUnavailable, lambda: filled(filler))
         assert len(server.bodies()) == 5
@@ -467,7 +467,7 @@ class TestHalfWay:
     def test_a_refused_alternative_does_no_harm_either(
         self, status: int, filler: VllmFiller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+        monkeypatch.setattr(exchange, "wait_before", lambda attempt, told: 0.01)
         server = qwen_server()
         run = Run(monotonic() + 10, Stopwatch(monotonic()), lambda: False)
         filling = filler.fill(REQUEST.model_copy(update={"n": 3}), run)
@@ -555,7 +555,7 @@ class TestCancelling:
 
         with pytest.raises(Cancelled):
             filled(filler, cancelled=cancelled)
-        assert client.POLL <= 0.05
+        assert waiting.POLL <= 0.05
         assert len(asked) == 10
 
     def test_waiting_to_ask_again_can_be_cancelled(self, filler: VllmFiller) -> None:

@@ -12,7 +12,7 @@ import certifi
 import pytest
 
 from midfill.inference.errors import EngineUnavailable, UsageError
-from midfill.inference.vllm import access, client
+from midfill.inference.vllm import access, exchange
 from midfill.inference.vllm.access import ApiKey, warn_of_open_transport
 from midfill.inference.vllm.client import Client
 from midfill.inference.vllm.network import is_loopback, proxy_for, route_to
@@ -30,7 +30,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(client, "wait_before", lambda attempt, told: 0.01)
+    monkeypatch.setattr(exchange, "wait_before", lambda attempt, told: 0.01)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,6 +12,7 @@ from stepping_engine import SteppingEngine
 from midfill.inference.errors import EngineBusy, MidfillError, QueueFull, WeightsMissing
 from midfill.inference.service.status import Status
 from midfill.inference.service.worker import Worker
+from midfill.inference.shared_steps import SharedSteps
 from midfill.inference.wire import Draft, Final, InfillRequest, Limits
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ async def test_contexts_are_forgotten_behind_what_was_queued_before_and_ahead_of
         worker.forget()
         behind = worker.submit(request("c"))
         await asyncio.gather(*map(results, [*before, behind]))
-        await eventually(lambda: engine.forgets)
+        await eventually(lambda: engine.forgotten)
 
     assert engine.happened == ["a", "b", "forget", "c"]
 
@@ -250,3 +251,56 @@ async def test_a_caller_who_fills_the_queue_is_refused_and_told_when_to_come_aga
     other = worker.submit(request(), caller="ben")
     await asyncio.gather(*map(results, [*mine, other]))
     assert worker.stop(within=5)
+
+
+async def test_a_caller_lets_go_of_their_own_text_and_the_same_wish_waits_once() -> None:
+    engine = SteppingEngine(steps=3, step_seconds=0.02)
+    async with working(engine) as (worker, _):
+        running = worker.submit(request("a"), caller="ann")
+        for name in ("ann", "ann", "bob"):
+            worker.forget(name)
+        await results(running)
+        await eventually(lambda: len(engine.forgotten) == 2)
+        await results(worker.submit(request("b"), caller="ann"))
+
+    assert engine.forgotten == ["ann", "bob"]
+
+
+async def test_an_engine_that_cannot_let_go_goes_on_filling() -> None:
+    engine = SteppingEngine()
+    engine.forgetting_fails = True
+    async with working(engine) as (worker, _):
+        worker.forget("ann")
+        await eventually(lambda: engine.forgotten)
+        assert isinstance((await results(worker.submit(request())))[-1], Final)
+
+
+async def test_whatever_the_thread_stumbles_over_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    advance, stumbled = SharedSteps.advance, []
+
+    def stumble_once(steps: SharedSteps) -> None:
+        advance(steps)
+        if len(steps) and not stumbled:
+            stumbled.append(1)
+            raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(SharedSteps, "advance", stumble_once)
+    async with working(SteppingEngine()) as (worker, _):
+        async with asyncio.timeout(10):
+            with pytest.raises(MidfillError):
+                await results(worker.submit(request()))
+            assert isinstance((await results(worker.submit(request())))[-1], Final)
+
+
+async def test_the_end_does_not_wait_behind_what_is_still_to_be_done() -> None:
+    engine = SteppingEngine(steps=2, step_seconds=0.2)
+    async with working(engine) as (worker, _):
+        running = worker.submit(request())
+        await eventually(lambda: engine.filled)
+        worker.forget("ann")
+        assert worker.stop(within=5)
+        running.cancel()
+
+    assert engine.forgotten == []

@@ -47,7 +47,7 @@ class WritingEngine(SteppingEngine):
         self.going.set()
 
     def infill(
-        self, request: InfillRequest, cancelled: Callable[[], bool]
+        self, request: InfillRequest, cancelled: Callable[[], bool], caller: str
     ) -> Iterator[Draft | Final]:
         self.asked.append(request)
         ends = range(self.characters, len(self.text), self.characters)

@@ -51,16 +51,16 @@ class Disbelieving(PrefixCache):
     """Keeps contexts, but not what followed them."""
 
     def take(
-        self, tokens: Sequence[int], empty: Callable[[], ContextCache]
+        self, tokens: Sequence[int], empty: Callable[[], ContextCache], caller: str = ""
     ) -> tuple[ContextCache, list[int]]:
-        cache, _ = super().take(tokens, empty)
+        cache, _ = super().take(tokens, empty, caller)
         return cache, []
 
 
 class NothingLeft(LastFills):
     """Does not remember what was written."""
 
-    def left(self, prefix: str) -> str:
+    def left(self, prefix: str, caller: str = "") -> str:
         return ""
 
 
@@ -68,9 +68,9 @@ class Forgetful(PrefixCache):
     """Knows what followed a context, but has none of it encoded."""
 
     def take(
-        self, tokens: Sequence[int], empty: Callable[[], ContextCache]
+        self, tokens: Sequence[int], empty: Callable[[], ContextCache], caller: str = ""
     ) -> tuple[ContextCache, list[int]]:
-        _, believed = super().take(tokens, empty)
+        _, believed = super().take(tokens, empty, caller)
         return empty(), believed
 
 

@@ -149,14 +149,17 @@ def _stopped(asked: Wish, text: str, stop: str) -> Answer:
         stop=stop,
         final=None,
         prompt_tokens=_read(asked),
-        tokens=_about(text),
+        tokens=estimated_tokens(text),
     )
 
 
 def _read(asked: Wish) -> int:
     request = asked.request
-    return sum(map(_about, (request.prefix, request.suffix, *(f.text for f in request.context))))
+    return sum(
+        map(estimated_tokens, (request.prefix, request.suffix, *(f.text for f in request.context)))
+    )
 
 
-def _about(text: str) -> int:
+def estimated_tokens(text: str) -> int:
+    """How many a text has, about."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from midfill.inference.errors import EngineBusy, MidfillError
+from midfill.inference.service.callers import caller_of
 from midfill.inference.service.facade.shared_fills import SharedFills
 from midfill.inference.wire import EngineState, Limits
 
@@ -56,7 +57,7 @@ class Desk:
             EngineBusy: the engine is about to stop.
         """
         self._refuse_when_draining()
-        caller = caller_of(request)
+        caller = caller_of(request.scope)
         self._end_warm_up(caller)
         fill = (
             self._shared.begin(asked.request, caller, lambda it: self._submit(it, caller))
@@ -71,13 +72,18 @@ class Desk:
         Of each caller only the newest is read, until something is to be filled; a full queue or an
         engine that stops leaves it out.
         """
-        caller = caller_of(request)
+        caller = caller_of(request.scope)
         self._end_warm_up(caller)
         with suppress(EngineBusy):
             self._refuse_when_draining()
             limits = Limits(tokens=1, deadline_ms=Limits().deadline_ms)
             fill = self._submit(asked.request.model_copy(update={"limits": limits}), caller)
             self._warm_ups[caller] = asyncio.ensure_future(self._read(fill, caller))
+
+    def load(self) -> None:
+        """Have the model loaded, if it is not. Returns at once."""
+        self._refuse_when_draining()
+        self._worker.load()
 
     async def _read(self, fill: Fill, caller: str) -> None:
         try:
@@ -114,9 +120,3 @@ class _Present:
     def cancel(self) -> None:
         self._fill.cancel()
         self._leave()
-
-
-def caller_of(request: Request) -> str:
-    """The name that the gate found for a request's token; empty where there is only one user."""
-    caller = request.scope.get("midfill.caller", "")
-    return caller if isinstance(caller, str) else ""

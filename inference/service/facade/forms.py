@@ -33,8 +33,20 @@ Milliseconds = Annotated[int, Field(ge=-(2**53), le=2**53), _Whole]
 Natural = Annotated[int, Field(ge=0, le=2**53), _Whole]
 SignedTokens = Annotated[int, Field(ge=-(2**53), le=2**53), _Whole]
 """Where a negative number means as many as there may be."""
-Prompt = str | Annotated[list[str], Field(min_length=1, max_length=1)]
 Stops = str | Annotated[list[str], Field(max_length=64)]
+
+
+def _one_text(value: Any) -> Any:  # noqa: ANN401 (whatever was sent)
+    if isinstance(value, str) or (
+        isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
+    ):
+        return value
+    raise ValueError("should be one text: several at once, or ids of tokens, are not filled")
+
+
+Prompt = Annotated[
+    str | Annotated[list[str], Field(min_length=1, max_length=1)], BeforeValidator(_one_text)
+]
 
 
 def prompt_text(prompt: Prompt) -> str:

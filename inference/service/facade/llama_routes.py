@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from midfill.inference.errors import EngineBusy
+from midfill.inference.errors import EngineBusy, EngineUnavailable
 from midfill.inference.service.accounts import note_refusal
-from midfill.inference.service.facade.answering import answer
-from midfill.inference.service.facade.faults import retry_headers
+from midfill.inference.service.facade.answering import answer, nothing
 from midfill.inference.service.facade.fim_prompt import Hole, read_prompt
 from midfill.inference.service.facade.forms import prompt_text, stop_strings
 from midfill.inference.service.facade.health_reply import health_word
@@ -21,11 +20,12 @@ from midfill.inference.service.facade.llama_answers import (
     llama_piece,
     only,
 )
+from midfill.inference.service.facade.llama_faults import LLAMA
 from midfill.inference.service.facade.llama_forms import (
     LlamaCompletionRequest,
     LlamaInfillRequest,
 )
-from midfill.inference.service.facade.streaming import Style, streamed
+from midfill.inference.service.facade.streaming import Style, streamed, streamed_at_once
 from midfill.inference.service.request_body import parse_body, read_body
 from midfill.inference.wire import ContextFile
 
@@ -54,7 +54,8 @@ async def infill(desk: Desk, request: Request) -> Response:
         if form.stream:
             raise
         note_refusal(error.code)
-        return _reply(only(form.response_fields, empty_answer(desk.model)), retry_headers(error))
+        empty = only(form.response_fields, empty_answer(desk.model))
+        return _reply(empty, LLAMA.retry_headers(error))
 
 
 async def completion(desk: Desk, request: Request) -> Response:
@@ -67,26 +68,29 @@ async def health(desk: Desk, request: Request) -> Response:
     word = health_word(desk.health)
     if word == "ok":
         return _reply({"status": word})
-    error = {"code": 503, "message": word.capitalize(), "type": "unavailable_error"}
-    return _reply({"error": error}, status=503)
+    told = LLAMA.json(EngineUnavailable(word.capitalize()), 503)
+    return Response(told, 503, media_type="application/json")
 
 
 async def _answered(desk: Desk, request: Request, form: LlamaRequest, hole: Hole) -> Response:
     asked = _wish(form, hole)
     fields = form.response_fields
+    style = Style(
+        texts=lambda given: given.texts,
+        piece=lambda index, text: _json(llama_piece(index, text)),
+        end=lambda given, index: _json(
+            only(fields, llama_answers(given, desk.model)[index] | {"content": ""})
+        ),
+        errors=LLAMA,
+    )
     if form.n_predict == 0:
         if hole.prefix or hole.suffix or hole.context:
             desk.warm_up(asked, request)
+        if form.stream:
+            return streamed_at_once(nothing(asked), style)
         return _reply(only(fields, empty_answer(desk.model)))
     fill = desk.begin(asked, request)
     if form.stream:
-        style = Style(
-            texts=lambda given: given.texts,
-            piece=lambda index, text: _json(llama_piece(index, text)),
-            end=lambda given, index: _json(
-                only(fields, llama_answers(given, desk.model)[index] | {"content": ""})
-            ),
-        )
         return streamed(fill, asked, desk.model, style)
     given = await answer(fill, asked, desk.model, request)
     told = [only(fields, each) for each in llama_answers(given, desk.model)]
@@ -121,8 +125,6 @@ def _json(content: object) -> str:
 
 
 def _reply(
-    content: dict[str, Any] | list[dict[str, Any]],
-    headers: Mapping[str, str] | None = None,
-    status: int = 200,
+    content: dict[str, Any] | list[dict[str, Any]], headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(_json(content), status, headers, media_type="application/json")
+    return Response(_json(content), headers=headers, media_type="application/json")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from midfill.inference.service.error_forms import ErrorForm
 from midfill.inference.service.facade.answering import answer
+from midfill.inference.service.facade.faults import BAD_REQUEST, RETRY_SECONDS
 from midfill.inference.service.facade.fim_prompt import Hole, read_prompt
 from midfill.inference.service.facade.forms import (
     Form,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from midfill.inference.service.facade.answering import Answer
     from midfill.inference.service.facade.desk import Desk
+    from midfill.inference.wire import Failure
 
 
 class GenerateOptions(Form):
@@ -63,6 +66,12 @@ class GenerateReply(Reply):
     eval_duration: int | None = None
 
 
+class OllamaFault(Reply):
+    """An error, in place of an answer or of its last line."""
+
+    error: str
+
+
 class Tag(Reply):
     name: str
     model: str
@@ -73,20 +82,33 @@ class Tags(Reply):
     models: list[Tag]
 
 
+def _written_fault(failure: Failure, status: int) -> OllamaFault:
+    return OllamaFault(error=failure.message)
+
+
+OLLAMA = ErrorForm(OllamaFault, _written_fault, BAD_REQUEST, RETRY_SECONDS)
+
+
 async def generate(desk: Desk, request: Request) -> Response:
     form = parse_body(await read_body(request.stream()), GenerateRequest)
     options = form.options or GenerateOptions()
     stream = form.stream is not False
+    began = _written(datetime.now(UTC))
+    if not form.prompt and not form.suffix:
+        desk.load()
+        loading = GenerateReply(
+            model=desk.model, created_at=began, response="", done=True, done_reason="load"
+        )
+        return _reply(loading)
     asked = wish(
         Hole(form.prompt, form.suffix) if form.suffix else read_prompt(form.prompt),
-        tokens=options.num_predict,
+        tokens=-1 if options.num_predict == 0 else options.num_predict,  # Ollama's 0 is no limit
         deadline_ms=None,
         stream=stream,
         stops=stop_strings(options.stop),
         seed=options.seed,
         temperature=options.temperature,
     )
-    began = _written(datetime.now(UTC))
     fill = desk.begin(asked, request)
     if not stream:
         given = await answer(fill, asked, desk.model, request)
@@ -101,6 +123,7 @@ async def generate(desk: Desk, request: Request) -> Response:
         piece=piece,
         end=lambda given, index: _json(_finished(desk.model, began, given, "")),
         frame=json_line,
+        errors=OLLAMA,
     )
     return streamed(fill, asked, desk.model, style)
 

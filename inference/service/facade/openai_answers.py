@@ -95,11 +95,16 @@ def fim_piece(envelope: Envelope, index: int, text: str) -> FimChunk:
     return FimChunk(**_shared(envelope), choices=[choice])
 
 
-def fim_end(envelope: Envelope, answer: Answer, index: int) -> FimChunk:
+def fim_end(envelope: Envelope, answer: Answer, index: int, *, counted: bool) -> FimChunk:
+    """The last chunk of one choice.
+
+    Args:
+        counted: whether it carries the usage, as that of the last choice does.
+    """
     choice = FimChunkChoice(
         index=index, delta=Message(content=""), finish_reason=_finish_reason(answer, index)
     )
-    return FimChunk(**_shared(envelope), choices=[choice], usage=usage(answer))
+    return FimChunk(**_shared(envelope), choices=[choice], usage=usage(answer) if counted else None)
 
 
 def usage(answer: Answer) -> Usage:

@@ -18,7 +18,7 @@ from midfill.inference.service.facade.openai_forms import (
     Model,
     Models,
 )
-from midfill.inference.service.facade.streaming import Style, streamed
+from midfill.inference.service.facade.streaming import Style, streamed, streamed_at_once
 from midfill.inference.service.request_body import parse_body, read_body
 
 if TYPE_CHECKING:
@@ -39,13 +39,6 @@ async def completions(desk: Desk, request: Request) -> Response:
     envelope = answers.Envelope(desk.model)
     echo, n = hole.prefix if form.echo else "", form.n or 1
     logprobs = form.logprobs is not None
-    if form.max_tokens == 0:
-        given = nothing(asked)
-        return _reply(answers.completion(envelope, given, n, echo=echo))
-    fill = desk.begin(asked, request)
-    if not form.stream:
-        given = await answer(fill, asked, desk.model, request)
-        return _reply(answers.completion(envelope, given, n, echo=echo, logprobs=logprobs))
 
     def usage(given: Answer) -> tuple[str, ...]:
         wanted = form.stream_options is not None and form.stream_options.include_usage
@@ -61,7 +54,16 @@ async def completions(desk: Desk, request: Request) -> Response:
         last=DONE,
         begin=echo,
     )
-    return streamed(fill, asked, desk.model, style)
+    if form.max_tokens == 0:
+        given = nothing(asked)
+        if form.stream:
+            return streamed_at_once(given, style)
+        return _reply(answers.completion(envelope, given, n, echo=echo))
+    fill = desk.begin(asked, request)
+    if form.stream:
+        return streamed(fill, asked, desk.model, style)
+    given = await answer(fill, asked, desk.model, request)
+    return _reply(answers.completion(envelope, given, n, echo=echo, logprobs=logprobs))
 
 
 async def fim_completions(desk: Desk, request: Request) -> Response:
@@ -70,19 +72,24 @@ async def fim_completions(desk: Desk, request: Request) -> Response:
     asked = _wish(form, _hole(form.prompt, form.suffix), seed)
     envelope = answers.Envelope(desk.model)
     n = form.n or 1
-    if form.max_tokens == 0:
-        return _reply(answers.fim_completion(envelope, nothing(asked), n))
-    fill = desk.begin(asked, request)
-    if not form.stream:
-        given = await answer(fill, asked, desk.model, request)
-        return _reply(answers.fim_completion(envelope, given, n))
     style = Style(
         texts=partial(answers.texts, n=n),
         piece=lambda index, text: _json(answers.fim_piece(envelope, index, text)),
-        end=lambda given, index: _json(answers.fim_end(envelope, given, index)),
+        end=lambda given, index: _json(
+            answers.fim_end(envelope, given, index, counted=index == n - 1)
+        ),
         last=DONE,
     )
-    return streamed(fill, asked, desk.model, style)
+    if form.max_tokens == 0:
+        given = nothing(asked)
+        if form.stream:
+            return streamed_at_once(given, style)
+        return _reply(answers.fim_completion(envelope, given, n))
+    fill = desk.begin(asked, request)
+    if form.stream:
+        return streamed(fill, asked, desk.model, style)
+    given = await answer(fill, asked, desk.model, request)
+    return _reply(answers.fim_completion(envelope, given, n))
 
 
 async def models(desk: Desk, request: Request) -> Response:

@@ -14,16 +14,12 @@ from starlette.responses import Response
 
 from midfill.inference.service.facade.operations import OPERATIONS, Operation
 from midfill.inference.version import version
-from midfill.inference.wire import Failure
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.requests import Request
 
 JSON = "application/json"
-
-GATE = (401, 403, 429)
-"""How a server with tokens refuses a request before any route sees it."""
 
 
 async def described(request: Request) -> Response:
@@ -40,7 +36,8 @@ def description() -> dict[str, Any]:
     read = {operation.reads for operation in OPERATIONS if operation.reads}
     written = {operation.writes for operation in OPERATIONS if operation.writes}
     forms = [(form, "validation") for form in sorted(read, key=_name)]
-    forms += [(form, "serialization") for form in sorted(written | _refusals(), key=_name)]
+    written |= {operation.errors.schema for operation in OPERATIONS}
+    forms += [(form, "serialization") for form in sorted(written, key=_name)]
     references, definitions = models_json_schema(
         forms,  # type: ignore[arg-type]
         ref_template="#/components/schemas/{model}",
@@ -65,10 +62,6 @@ def description() -> dict[str, Any]:
     }
 
 
-def _refusals() -> set[type[BaseModel]]:
-    return {Failure, *(operation.refusal for operation in OPERATIONS)}
-
-
 def _name(form: type[BaseModel]) -> str:
     return form.__name__
 
@@ -79,21 +72,12 @@ def _described(operation: Operation, schema: Any) -> dict[str, Any]:  # noqa: AN
         content[JSON] = {"schema": schema(operation.writes, "serialization")}
     if operation.streams:
         content[operation.streams] = {}
-    refusal = {JSON: {"schema": schema(operation.refusal, "serialization")}}
+    refusal = {JSON: {"schema": schema(operation.errors.schema, "serialization")}}
     responses: dict[str, Any] = {
         str(operation.status): {"description": "The answer.", "content": content}
     }
     for status in operation.refusals:
         responses[str(status)] = {"description": "A refusal.", "content": refusal}
-    at_the_gate = schema(Failure, "serialization")
-    for status in GATE:
-        both = status in operation.refusals and operation.refusal is not Failure
-        own = schema(operation.refusal, "serialization")
-        form = {"anyOf": [own, at_the_gate]} if both else at_the_gate
-        responses[str(status)] = {
-            "description": "A refusal, also of a caller whom a server with tokens does not let in.",
-            "content": {JSON: {"schema": form}},
-        }
     described: dict[str, Any] = {"summary": operation.says, "responses": responses}
     if operation.reads:
         form = {"schema": schema(operation.reads, "validation")}

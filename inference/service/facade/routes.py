@@ -21,7 +21,6 @@ from starlette.routing import Route
 
 from midfill.inference.service.facade import llama_routes, ollama, openai_routes
 from midfill.inference.service.facade.desk import Desk
-from midfill.inference.service.facade.faults import with_faults
 from midfill.inference.service.facade.openapi import described
 
 if TYPE_CHECKING:
@@ -61,4 +60,4 @@ def _route(desk: Desk, method: str, path: str, handler: Answering) -> Route:
     async def endpoint(request: Request) -> Response:
         return await handler(desk, request)
 
-    return Route(path, with_faults(endpoint), methods=[method])
+    return Route(path, endpoint, methods=[method])

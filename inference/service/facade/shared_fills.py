@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from midfill.inference.errors import MidfillError, QueueFull
+from midfill.inference.service.facade.answering import estimated_tokens
 from midfill.inference.wire import Final
 
 if TYPE_CHECKING:
@@ -183,5 +184,10 @@ def _alternative(final: Final, number: int) -> Final:
     if number == 0 or number >= len(texts):
         return final.model_copy(update={"alternatives": ()})
     return final.model_copy(
-        update={"text": texts[number], "alternatives": (), "log_probabilities": ()}
+        update={
+            "text": texts[number],
+            "alternatives": (),
+            "log_probabilities": (),
+            "tokens": estimated_tokens(texts[number]),
+        }
     )

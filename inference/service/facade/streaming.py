@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from midfill.inference.errors import MidfillError
 from midfill.inference.service.accounts import note_refusal
 from midfill.inference.service.facade.answering import pieces
-from midfill.inference.service.facade.faults import fault_reply
+from midfill.inference.service.facade.faults import OPENAI
 from midfill.inference.service.replies import EventStream
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from midfill.inference.service.error_forms import ErrorForm
     from midfill.inference.service.facade.answering import Answer, Fill
     from midfill.inference.service.facade.hole_request import Wish
 
@@ -47,6 +48,7 @@ class Style:
         frame: makes bytes of a part.
         last: ends the stream.
         begin: text in front of every choice.
+        errors: the form of one that ends the stream.
     """
 
     texts: Callable[[Answer], Sequence[str]]
@@ -56,21 +58,37 @@ class Style:
     frame: Callable[[str], bytes] = server_sent
     last: bytes = b""
     begin: str = ""
+    errors: ErrorForm = OPENAI
 
 
 def streamed(fill: Fill, asked: Wish, model: str, style: Style) -> Response:
     """The response; however it ends, the engine stops before its next step."""
-    response = EventStream(_parts(fill, asked, model, style), fill.cancel)
+    return _response(pieces(fill, asked, model), style, fill.cancel)
+
+
+def streamed_at_once(answer: Answer, style: Style) -> Response:
+    """The response where the answer is known already."""
+    return _response(_alone(answer), style, lambda: None)
+
+
+def _response(
+    told: AsyncGenerator[str | Answer], style: Style, on_close: Callable[[], None]
+) -> Response:
+    response = EventStream(_parts(told, style), on_close)
     if style.frame is json_line:
         response.headers["Content-Type"] = JSON_LINES
     return response
 
 
-async def _parts(fill: Fill, asked: Wish, model: str, style: Style) -> AsyncGenerator[bytes]:
+async def _alone(answer: Answer) -> AsyncGenerator[str | Answer]:
+    yield answer
+
+
+async def _parts(told: AsyncGenerator[str | Answer], style: Style) -> AsyncGenerator[bytes]:
     try:
         if style.begin:
             yield style.frame(style.piece(0, style.begin))
-        async with aclosing(pieces(fill, asked, model)) as told:
+        async with aclosing(told):
             async for piece in told:
                 if isinstance(piece, str):
                     yield style.frame(style.piece(0, piece))
@@ -80,7 +98,7 @@ async def _parts(fill: Fill, asked: Wish, model: str, style: Style) -> AsyncGene
         yield style.last
     except MidfillError as error:
         note_refusal(error.code)
-        yield style.frame(fault_reply(error).model_dump_json())
+        yield style.frame(style.errors.json(error))
 
 
 def _rest(answer: Answer, style: Style) -> list[str]:
