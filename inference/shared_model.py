@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from midfill.inference.shared_steps import Wanted
 
 
+SLOTS_TOGETHER = 48
+"""Slots of one pass at most, unless one canvas has more: a pass takes the longer the more it holds.
+"""
+
+
 class SharedModel:
     """A `ModelForSeveral`; outside of `SharedSteps` it is the model that it was made of."""
 
@@ -85,9 +90,8 @@ class _Encoding:
 
     kind = Kind.CONTEXT
 
-    @property
-    def slots(self) -> int:
-        return len(self.tokens)
+    def joins(self, others: Sequence[Wanted]) -> bool:
+        return False
 
     def together(self, others: Sequence[Wanted]) -> list[object]:
         for one in [self, *cast("Sequence[_Encoding]", others)]:
@@ -103,9 +107,9 @@ class _Step:
 
     kind = Kind.STEP
 
-    @property
-    def slots(self) -> int:
-        return self.canvas.layout.slots
+    def joins(self, others: Sequence[Wanted]) -> bool:
+        every = [self, *cast("Sequence[_Step]", others)]
+        return sum(it.canvas.layout.slots for it in every) <= SLOTS_TOGETHER
 
     def together(self, others: Sequence[Wanted]) -> list[object]:
         every = [self, *cast("Sequence[_Step]", others)]
@@ -120,7 +124,9 @@ class _Unmasking:
     permitted: Sequence[Tensor]
 
     kind = Kind.HEAD
-    slots = 0
+
+    def joins(self, others: Sequence[Wanted]) -> bool:
+        return True
 
     @torch.inference_mode()
     def together(self, others: Sequence[Wanted]) -> list[object]:

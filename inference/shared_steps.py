@@ -20,10 +20,6 @@ from midfill.inference.errors import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SLOTS_TOGETHER = 48
-"""Slots of one pass at most, unless one canvas has more: a pass takes the longer the more it holds.
-"""
-
 
 class Kind(IntEnum):
     """What is wanted, the quickest first. Only what is of one kind is computed together."""
@@ -33,7 +29,7 @@ class Kind(IntEnum):
     STEP = auto()
     """A denoising step."""
     CONTEXT = auto()
-    """A piece of a context; it takes as long as several steps, and so each goes alone."""
+    """A piece of a context, or a whole text; it takes as long as several steps."""
 
 
 class Wanted(Protocol):
@@ -42,9 +38,12 @@ class Wanted(Protocol):
     @property
     def kind(self) -> Kind: ...
 
-    @property
-    def slots(self) -> int:
-        """How many go through the layers for it."""
+    def joins(self, others: Sequence[Wanted]) -> bool:
+        """Whether one pass is to hold it and those: a pass takes the longer the more it holds.
+
+        Args:
+            others: what of its kind is in the pass already; at least one.
+        """
         ...
 
     def together(self, others: Sequence[Wanted]) -> list[object]:
@@ -163,20 +162,10 @@ class SharedSteps:
                 by_kind.setdefault(fill.wanted.kind, []).append(fill)
         if not by_kind:
             return []
-        if self._context_is_next and Kind.CONTEXT in by_kind and Kind.HEAD not in by_kind:
-            return by_kind[Kind.CONTEXT][:1]
         kind = min(by_kind)
-        if kind is Kind.CONTEXT:
-            return by_kind[kind][:1]
-        chosen: list[_Fill] = []
-        slots = 0
-        for fill in by_kind[kind]:
-            assert fill.wanted is not None
-            slots += fill.wanted.slots
-            if chosen and slots > SLOTS_TOGETHER:
-                break
-            chosen.append(fill)
-        return chosen
+        if self._context_is_next and Kind.CONTEXT in by_kind and kind is not Kind.HEAD:
+            kind = Kind.CONTEXT
+        return _joining(by_kind[kind])
 
     def _resume(self, fill: _Fill, outcome: object) -> None:
         fill.wanted = None
@@ -194,6 +183,19 @@ class SharedSteps:
     def _forget_if_done(self, fill: _Fill) -> None:
         if fill.dead:
             self._fills.remove(fill)
+
+
+def _joining(fills: Sequence[_Fill]) -> list[_Fill]:
+    """The first, and those behind it up to one that does not go into the same pass."""
+    chosen: list[_Fill] = []
+    wanted: list[Wanted] = []
+    for fill in fills:
+        assert fill.wanted is not None
+        if wanted and not fill.wanted.joins(wanted):
+            break
+        chosen.append(fill)
+        wanted.append(fill.wanted)
+    return chosen
 
 
 def _computed(fills: Sequence[_Fill]) -> list[object]:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from midfill.inference.wire import InfillRequest
 
 
-def believed_text(request: InfillRequest, text: HoleText, fills: LastFills) -> str:
-    """What the last fill has left here; else what follows the same text elsewhere.
+def believed_text(
+    request: InfillRequest, text: HoleText, fills: LastFills, caller: str = ""
+) -> str:
+    """What the caller's last fill has left here; else what follows the same text elsewhere.
 
     Elsewhere is in front of the hole and in the files that are sent along. What follows there
     counts up to where a rule would end it; without such an end it could go on for ever.
@@ -24,7 +26,7 @@ def believed_text(request: InfillRequest, text: HoleText, fills: LastFills) -> s
         Empty where nothing is believed.
     """
     around = Surroundings.of(text.prefix, text.suffix, request.hole.extent, text.replaced)
-    if left := fills.left(text.prefix):
+    if left := fills.left(text.prefix, caller):
         ending = find_end(left, around, request.hole.extent)
         return left[: ending.at] if ending else left
     others = [for_model(file.text) for file in request.context]

@@ -10,6 +10,7 @@ import torch
 
 from midfill.inference.errors import WeightsCorrupt
 from midfill.inference.fillers.answered_prompt import AnsweredPrompt
+from midfill.inference.fillers.at_once import fills_at_once
 from midfill.inference.fillers.attempts import attempts, shown_if
 from midfill.inference.fillers.believed_text import believed_text
 from midfill.inference.fillers.finishing import Middle, final_of, finished, is_new
@@ -63,10 +64,15 @@ if TYPE_CHECKING:
     from midfill.inference.wire_prompt import ShownPrompt
 
 CACHE_BYTES = 2**30
-"""What the contexts of all documents may hold, that of the request under way included.
+"""What the contexts of all documents may hold, those of the requests under way included.
 
 With the default windows full, one is 526 MiB of keys and values in bfloat16, in buffers of 550 MiB.
+Requests under way may have more than that together; how many there are is bounded by what the
+device has room for.
 """
+
+MOST_AT_ONCE = 16
+"""Fills at most that share steps: with canvases of 64 slots they fill one."""
 
 MOST_CONTEXT = 1024
 """Tokens of other files at most."""
@@ -94,6 +100,7 @@ class DiffusionGemmaFiller:
 
     Attributes:
         contexts: what is encoded of the documents worked on.
+        fills_at_once: fills that share the model's steps.
 
     Args:
         loaded: the model, and how it was published to denoise.
@@ -105,8 +112,6 @@ class DiffusionGemmaFiller:
     Raises:
         UsageError: the options ask for what the model cannot do.
     """
-
-    fills_at_once = 1
 
     def __init__(
         self,
@@ -131,6 +136,12 @@ class DiffusionGemmaFiller:
         is_text = torch.tensor([bool(text) for text in tokenizer.vocabulary_bytes])
         self._no_text = torch.ones(self._model.vocabulary, dtype=torch.bool)
         self._no_text[: len(is_text)] = ~is_text[: self._model.vocabulary]
+        longest = options.prefix_tokens + options.suffix_tokens + FOR_THE_TASK + MOST_CONTEXT
+        self.fills_at_once = fills_at_once(
+            self._model.device,
+            self._model.fill_bytes(min(longest, self._model.positions)),
+            MOST_AT_ONCE,
+        )
 
     def with_options(self, options: Options) -> DiffusionGemmaFiller:
         """The same model in memory, filling in another way."""
@@ -143,6 +154,11 @@ class DiffusionGemmaFiller:
         self.contexts.clear()
         self._fills.clear()
         self._model.forget()
+
+    def forget_caller(self, caller: str) -> None:
+        self.contexts.forget(caller)
+        self._fills.forget(caller)
+        self._model.forget()  # copies of the contexts may still stand in the buffers
 
     def shrink(self) -> bool:
         smaller = with_smaller_canvas(self._options)
@@ -161,15 +177,17 @@ class DiffusionGemmaFiller:
         )
 
     def fill(self, request: InfillRequest, run: Run) -> Iterator[Draft | Final]:
+        # Another fill may shrink the canvas while this one waits for its turn.
+        options = self._options
         laid_out = self._lay_out(request)
         tokens = laid_out.prompt.tokens
-        context = self.contexts.take(tokens, self._model.new_context)
+        context = self.contexts.take(tokens, self._model.new_context, run.caller)
         hits = len(context)
         middles: list[Middle] = []
         asked = Asked(laid_out, context, run)
         try:
             self._model.encode(tokens[hits:], context, asked.go_on)
-            way = self._way(asked)
+            way = self._way(asked, options)
             for temperature, seed in attempts(request):
                 attempt = way.write(self._rule_at(temperature), seed)
                 written = yield from shown_if(attempt, not middles)
@@ -181,15 +199,15 @@ class DiffusionGemmaFiller:
                     break
         finally:
             context.crop(len(tokens))
-            self.contexts.put(context)
-        if self._options.start is Start.BELIEVED:
-            self._fills.note(laid_out.text.prefix, middles[0].text)
+            self.contexts.put(context, run.caller)
+        if options.start is Start.BELIEVED:
+            self._fills.note(laid_out.text.prefix, middles[0].text, run.caller)
         figures = CacheFigures(hit_tokens=hits, new_tokens=len(tokens) - hits)
         yield final_of(middles, laid_out.text, self._name, run.watch, figures)
 
-    def _way(self, asked: Asked) -> WayToFill:
+    def _way(self, asked: Asked, options: Options) -> WayToFill:
         laid_out = asked.laid_out
-        believed = self._believed(laid_out)
+        believed = self._believed(laid_out, options, asked.run.caller)
         if self._view is SuffixView.PROMPT:
             return AnsweredPrompt(
                 self._model,
@@ -197,31 +215,31 @@ class DiffusionGemmaFiller:
                 self._markers,
                 asked,
                 self._answer_bans(),
-                self._options.canvas,
+                options.canvas,
                 believed,
             )
-        room = self._options.canvas - len(laid_out.prompt.pinned)
+        room = options.canvas - len(laid_out.prompt.pinned)
         return PinnedCanvas(
             self._model,
             self._tokenizer,
             asked,
             self._bans(laid_out.edges),
             max(laid_out.edges.slots, min(room, laid_out.request.limits.tokens)),
-            searching=self._options.length is not Length.FIXED,
+            searching=options.length is not Length.FIXED,
             believed=believed,
         )
 
-    def _believed(self, laid_out: LaidOut) -> list[int]:
+    def _believed(self, laid_out: LaidOut, options: Options, caller: str) -> list[int]:
         """Tokens that the first canvas may well hold: the middle, or the answer with its end."""
         request = laid_out.request
-        if self._options.start is not Start.BELIEVED or request.temperature:
+        if options.start is not Start.BELIEVED or request.temperature:
             return []
-        text = believed_text(request, laid_out.text, self._fills)
+        text = believed_text(request, laid_out.text, self._fills, caller)
         if not text:
             return []
         if self._view is SuffixView.PROMPT:
             answer = [*self._tokenizer.encode(text + MIDDLE_END), self._markers.turn_end]
-            return answer + [self._markers.pad] * (self._options.canvas - len(answer))
+            return answer + [self._markers.pad] * (options.canvas - len(answer))
         return self._tokenizer.encode(laid_out.edges.left.decode() + text)
 
     def _finished(self, written: Written, laid_out: LaidOut) -> Middle:

@@ -68,7 +68,7 @@ def test_in_place_logits_are_the_same_for_every_canvas_length(
         )
         for ours, wanted in pairs:
             torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-4)
-    assert captured._steps.graphs == 1  # it was a graph, and one
+    assert captured._passes.steps.graphs == 1  # it was a graph, and one
 
 
 def gemma(device: torch.device, *, capture: bool) -> DiffusionGemma:

@@ -19,6 +19,8 @@ from midfill.inference.models.options import Caching
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from midfill.inference.models.absorbing.hole_keys import HoleKeys
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
@@ -95,13 +97,16 @@ def test_slots_that_were_accepted_before_the_last_step_are_not_computed_again(
     model: BidirectionalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed: list[list[int]] = []
-    step = model._step
+    passes = model._passes
+    step = passes.step
 
-    def noted(tokens: torch.Tensor, positions: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+    def noted(
+        keys: HoleKeys, tokens: torch.Tensor, positions: torch.Tensor, used: torch.Tensor
+    ) -> torch.Tensor:
         computed.append((positions - hole.start).tolist())
-        return step(tokens, positions, used)
+        return step(keys, tokens, positions, used)
 
-    monkeypatch.setattr(model, "_step", noted)
+    monkeypatch.setattr(passes, "step", noted)
     hole, block = canvas(4, 6, 6, 5), range(6)
     model.predict(hole, block, Caching.OPEN, refresh=True)
     found = []

@@ -15,8 +15,9 @@ from tiny_absorbing import Tiny, coda, dream, llada
 from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas
 from midfill.inference.models.absorbing import bidirectional
-from midfill.inference.models.absorbing.bidirectional import CAPACITY_STEP, BidirectionalModel
+from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.models.absorbing.checkpoint import read_checkpoint
+from midfill.inference.models.absorbing.passes import CAPACITY_STEP
 from midfill.inference.models.options import Caching
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from tiny_diffusion_gemma import SLIDING_WINDOW, tiny_network
 
 from midfill.inference.captured_steps import MOST_GRAPHS, PLAIN_RUNS, CapturedSteps
 from midfill.inference.in_place.canvas import Accepted, HoleCanvas
-from midfill.inference.models.absorbing.bidirectional import ROW_STEP, BidirectionalModel
+from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.models.absorbing.checkpoint import read_checkpoint
+from midfill.inference.models.absorbing.passes import ROW_STEP
 from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
 from midfill.inference.models.options import Caching
 from midfill.inference.uniform.canvas import UniformCanvas

@@ -13,6 +13,8 @@ from tiny_absorbing import dream, dreamon, llada
 from midfill.inference.engine import Engine
 from midfill.inference.errors import Cancelled, InvalidText, MidfillError, OutOfMemory, UsageError
 from midfill.inference.fillers.in_place import InPlaceFiller
+from midfill.inference.fillers.in_place_layout import lay_out
+from midfill.inference.models.absorbing.bidirectional import BidirectionalModel
 from midfill.inference.wire import Draft, Extent, Final, HoleSpan, InfillRequest, Limits, Stop
 from midfill.inference.wire_prompt import PromptPart
 
@@ -205,20 +207,20 @@ def test_running_out_of_memory_drops_caches_then_slots_then_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = opened(folder, ",canvas=128,length=fixed")
-    filler = engine.filler
-    assert isinstance(filler, InPlaceFiller)
-    model, tried = filler._model, []
+    tried: list[int] = []
     fits = 64
 
-    def predict(canvas: Tensor, *rest: object, **more: object) -> Callable[..., Tensor]:
-        slots = len(canvas.slots)  # type: ignore[attr-defined]
+    def predict(
+        model: BidirectionalModel, canvas: HoleCanvas, *rest: object, **more: object
+    ) -> Tensor:
+        slots = len(canvas.slots)
         tried.append(slots)
         if slots > fits:
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1")
-        return original(canvas, *rest, **more)  # type: ignore[return-value, arg-type]
+        return original(model, canvas, *rest, **more)  # type: ignore[arg-type]
 
-    original = model.predict
-    monkeypatch.setattr(model, "predict", predict)
+    original = BidirectionalModel.predict
+    monkeypatch.setattr(BidirectionalModel, "predict", predict)
 
     _, final = filled(engine, request(limits=Limits(tokens=128)))
     assert tried[:3] == [128, 128, 64]
@@ -266,7 +268,6 @@ class Script:
         assert isinstance(filler, InPlaceFiller)
         self.vocabulary = filler._checkpoint.tokenizer.vocabulary_bytes
         self.tokens = filler._checkpoint.tokens
-        self.model = filler._model
         self.say = say
 
     def predict(
@@ -294,7 +295,9 @@ def scripted(
     script.say = lambda canvas, index: controls.get(
         index, spelled[text[index : index + 1].encode()]
     )
-    monkeypatch.setattr(script.model, "predict", script.predict)
+    monkeypatch.setattr(
+        BidirectionalModel, "predict", lambda _, *given, **how: script.predict(*given, **how)
+    )
     return lambda **fields: filled(engine, request(prefix="x = 1\n", **fields))
 
 
@@ -351,7 +354,9 @@ def test_a_model_that_computes_no_numbers_is_an_error_in_one_line(
 ) -> None:
     engine = opened(folder, ",length=fixed")
     script = Script(engine, lambda canvas, index: None)
-    monkeypatch.setattr(script.model, "predict", script.predict)
+    monkeypatch.setattr(
+        BidirectionalModel, "predict", lambda _, *given, **how: script.predict(*given, **how)
+    )
 
     for temperature in (0.0, 0.8):
         with pytest.raises(MidfillError, match=r"no numbers \(NaN\).*weights=float32$"):
@@ -362,7 +367,8 @@ def test_dreamon_reads_the_end_of_the_file_and_others_do_not(folder: Path, tmp_p
     def behind(engine: Engine, suffix: str) -> tuple[int, ...]:
         filler = engine.filler
         assert isinstance(filler, InPlaceFiller)
-        return filler._lay_out(request(suffix=suffix)).suffix
+        asked = request(suffix=suffix)
+        return lay_out(asked, filler._checkpoint, filler._options).suffix
 
     taught = opened(dreamon().write(tmp_path))
     filler = taught.filler
@@ -378,22 +384,27 @@ def test_dreamon_reads_the_end_of_the_file_and_others_do_not(folder: Path, tmp_p
 def test_the_search_for_a_length_minds_the_deadline_and_is_made_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filler = engine.filler
-    assert isinstance(filler, InPlaceFiller)
     asked: list[int] = []
-    surety = filler._model.surety
+    surety = BidirectionalModel.surety
 
-    def noted(prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]) -> list[float]:
+    def noted(
+        model: BidirectionalModel,
+        prefix: Sequence[int],
+        lengths: Sequence[int],
+        suffix: Sequence[int],
+    ) -> list[float]:
         asked.extend(lengths)
-        return surety(prefix, lengths, suffix)
+        return surety(model, prefix, lengths, suffix)
 
-    monkeypatch.setattr(filler._model, "surety", noted)
+    monkeypatch.setattr(BidirectionalModel, "surety", noted)
     filled(engine, request(n=4, limits=Limits(tokens=40)))
     assert len(asked) == len(set(asked)) > 0
 
     asked.clear()
     clock = iter(range(10**6))
-    monkeypatch.setattr("midfill.inference.fillers.in_place.monotonic", lambda: 1e9 + next(clock))
+    monkeypatch.setattr(
+        "midfill.inference.fillers.in_place_hole.monotonic", lambda: 1e9 + next(clock)
+    )
     filled(engine, request(limits=Limits(tokens=40, deadline_ms=1)))
     assert asked == []
 

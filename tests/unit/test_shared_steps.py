@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from midfill.inference.errors import Cancelled
 from midfill.inference.shared_steps import (
-    SLOTS_TOGETHER,
     Kind,
     SharedSteps,
     fills_sharing,
@@ -18,10 +17,13 @@ from midfill.inference.shared_steps import (
     shared,
 )
 
+SLOTS_TOGETHER = 48
+"""Of one pass, unless one wish has more."""
+
 
 @dataclass
 class Wish:
-    """Wants its own name back."""
+    """Wants its own name back; contexts go alone."""
 
     name: str
     kind: Kind = Kind.STEP
@@ -29,6 +31,10 @@ class Wish:
     log: list[list[str]] = field(default_factory=list)
     fails_beside_others: bool = False
     fails: bool = False
+
+    def joins(self, others: list[Wish]) -> bool:
+        slots = self.slots + sum(other.slots for other in others)
+        return self.kind is not Kind.CONTEXT and slots <= SLOTS_TOGETHER
 
     def together(self, others: list[Wish]) -> list[object]:
         if others and (self.fails_beside_others or any(it.fails for it in others)):

@@ -19,20 +19,27 @@ position in front of the block is computed along.
 Where slots of the block come and go, what stands behind it moves. With ``prefix`` that is computed
 in any case; with ``dual`` and ``open`` its keys are turned to their new positions and its values
 moved, and no more than the block is computed.
+
+Several fills share the passes (`wanted`), each with keys of its own.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from copy import copy
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from midfill.inference.models.absorbing.hole_keys import HoleKeys
+from midfill.inference.models.absorbing.passes import Passes, SlotPass, TextPass
+from midfill.inference.models.absorbing.wanted import Prediction, States
 from midfill.inference.models.options import Caching
+from midfill.inference.shared_steps import fills_sharing, shared
 from midfill.kernels.unmask import unmask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
     from transformers import PreTrainedModel
@@ -40,19 +47,16 @@ if TYPE_CHECKING:
     from midfill.inference.captured_steps import CapturedSteps
     from midfill.inference.in_place.canvas import HoleCanvas
 
-CAPACITY_STEP = 256
-"""Positions by which the buffers of keys grow: canvases get longer, and graphs refer to buffers."""
-
-ROW_STEP = 16
-"""Rows of a step are filled up to a multiple of this, so that a few graphs do for all blocks."""
-
-
-MOST_POSITIONS = 16384
-"""Positions in one forward pass that scores several lengths; bounds the memory that takes."""
+MOST_POSITIONS, MOST_BESIDE_OTHERS = 16384, 2048
+"""Positions in one forward pass that scores several lengths; bounds the memory that takes, and how
+long other fills wait for it."""
 
 
 class BidirectionalModel:
-    """An `InPlaceModel` over a native backbone.
+    """An `InPlaceModel` over a native backbone, for one fill at a time.
+
+    What it keeps from step to step is that fill's; `for_one_fill` gives another fill a model of its
+    own over the same backbone.
 
     Args:
         backbone: a ``…ForCausalLM`` of `transformers`, in evaluation mode.
@@ -71,12 +75,14 @@ class BidirectionalModel:
         longest: int,
         steps: CapturedSteps,
     ) -> None:
-        self._backbone = backbone
+        self._passes = Passes(backbone, mask, steps)
         self._mask = mask
         self._shift = shift
         self._longest = longest
-        self._steps = steps
-        self._keys = HoleKeys(backbone.config.num_hidden_layers)
+        self._keep_nothing()
+
+    def _keep_nothing(self) -> None:
+        self._keys = HoleKeys(self._passes.buffers)
         # Behind the block, positions whose keys the last step took as they were.
         self._kept_from = 0
         self._computed: list[int] = []  # the tokens that keys are of; none after a move
@@ -87,67 +93,101 @@ class BidirectionalModel:
 
     @property
     def device(self) -> torch.device:
-        return self._backbone.device
+        return self._passes.device
+
+    def key_bytes(self, positions: int) -> int:
+        """What the keys and values of one hole take in so many positions."""
+        return self._passes.key_bytes(positions)
+
+    @contextmanager
+    def for_one_fill(self) -> Iterator[BidirectionalModel]:
+        """The same model, with nothing kept yet; others may be in use at the same time."""
+        model = copy(self)
+        model._keep_nothing()
+        try:
+            yield model
+        finally:
+            model._keys.leave()
 
     def forget(self) -> None:
-        """Give the buffers back, and the graphs that refer to them."""
-        self._steps.clear()
-        self._keys.clear()
+        """Give the buffers of all fills back, and the graphs that refer to them.
 
-    @torch.inference_mode()
+        Fills under way compute everything anew in their next step.
+        """
+        self._passes.forget()
+
     def predict(
         self, canvas: HoleCanvas, block: range, caching: Caching, *, refresh: bool
     ) -> Tensor:
-        masked = [index for index in canvas.masked_slots if index in block]
-        wanted = [self._row_of(canvas.start + index) for index in masked]
         tokens = canvas.tokens(self._mask)
-        no_room = canvas.length + ROW_STEP > self._keys.capacity
-        if refresh or no_room or caching is Caching.NONE:
-            self._kept_from, self._computed = canvas.start + block.stop, tokens
-            return self._head(self._all_positions(tokens, keep=caching is not Caching.NONE), wanted)
-        first = self._row_of(canvas.start + block.start)
+        masked = [index for index in canvas.masked_slots if index in block]
+        rows = [self._row_of(canvas.start + index) for index in masked]
+        keeping, end = caching is not Caching.NONE, canvas.start + block.stop
+        # Behind the block, what has moved with it; with the prefix alone kept there is nothing.
         moved = canvas.length - self._keys.length
+        kept_from = max(end, self._kept_from + moved)
         if caching is Caching.PREFIX:
-            self._kept_from = canvas.length
-            self._keys.length = canvas.length
-        else:
-            if moved:
-                self._computed = []
-                rotary = self._backbone.model.rotary_emb
-                self._keys.move(self._kept_from, moved, rotary.inv_freq)
-            self._kept_from = max(canvas.start + block.stop, self._kept_from + moved)
-        positions = list(range(first, self._kept_from))
-        if caching is Caching.OPEN and self._computed:
-            begun = canvas.start + block.start
+            kept_from = canvas.length
+        wanted = Prediction(
+            self._passes,
+            TextPass([tokens], self._keys if keeping else None),
+            rows,
+            None if refresh or not keeping else self._part(canvas, block, rows, kept_from, caching),
+        )
+        logits = cast("Tensor", shared(wanted))
+        self._kept_from, self._computed = end if wanted.was_whole else kept_from, tokens
+        return logits
+
+    def _part(
+        self,
+        canvas: HoleCanvas,
+        block: range,
+        rows: Sequence[int],
+        kept_from: int,
+        caching: Caching,
+    ) -> SlotPass:
+        """The positions that a step computes, given that the others are held.
+
+        Args:
+            canvas, block, caching: as `predict`'s.
+            rows: in which the masked slots of the block are predicted.
+            kept_from: the first position behind the block that is taken as it is held.
+        """
+        tokens, begun = canvas.tokens(self._mask), canvas.start + block.start
+        positions = list(range(self._row_of(begun), kept_from))
+        moved = caching is not Caching.PREFIX and canvas.length != self._keys.length
+        if caching is Caching.OPEN and self._computed and not moved:
             positions = [
-                at for at in positions if at < begun or at in wanted or self._is_open(at, tokens)
+                at for at in positions if at < begun or at in rows or self._is_open(at, tokens)
             ]
-        self._computed = tokens
-        states = self._some_positions(tokens, positions)
-        return self._head(states, [positions.index(row) for row in wanted])
+        return SlotPass(
+            tokens,
+            positions,
+            [positions.index(row) for row in rows],
+            self._keys,
+            None if caching is Caching.PREFIX else self._kept_from,
+        )
 
     def _is_open(self, position: int, tokens: Sequence[int]) -> bool:
         """Whether a position is masked, or its keys are of another token."""
         return tokens[position] == self._mask or tokens[position] != self._computed[position]
 
-    @torch.inference_mode()
     def predict_each(self, canvases: Sequence[HoleCanvas]) -> list[Tensor]:
-        rows = torch.tensor([canvas.tokens(self._mask) for canvas in canvases])
-        length = rows.shape[1]
-        positions = torch.arange(length, device=self.device)[None]
-        everybody = torch.ones(len(rows), 1, length, length, dtype=torch.bool, device=self.device)
-        states = self._forward(self._steps.moved(rows), positions, everybody, None)
-        return [
-            self._head(row, [self._row_of(canvas.start + slot) for slot in canvas.masked_slots])
-            for row, canvas in zip(states, canvases, strict=True)
-        ]
+        states = self._states([canvas.tokens(self._mask) for canvas in canvases])
+        with torch.inference_mode():
+            return [
+                self._passes.head(
+                    row, [self._row_of(canvas.start + slot) for slot in canvas.masked_slots]
+                )
+                for row, canvas in zip(states, canvases, strict=True)
+            ]
 
-    @torch.inference_mode()
     def surety(
         self, prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]
     ) -> list[float]:
         window = len(prefix) + max(lengths) + len(suffix)
-        together = max(1, MOST_POSITIONS // window)
+        most = MOST_POSITIONS if fills_sharing() == 1 else MOST_BESIDE_OTHERS
+        together = max(1, most // window)
         found: list[float] = []
         for first in range(0, len(lengths), together):
             found += self._sureties(prefix, lengths[first : first + together], suffix)
@@ -156,101 +196,19 @@ class BidirectionalModel:
     def _sureties(
         self, prefix: Sequence[int], lengths: Sequence[int], suffix: Sequence[int]
     ) -> list[float]:
-        rows = [[*prefix, *[self._mask] * length, *suffix] for length in lengths]
-        longest = max(map(len, rows))
-        padded = torch.tensor([row + [self._mask] * (longest - len(row)) for row in rows])
-        real = torch.tensor([[i < len(row) for i in range(longest)] for row in rows])
-        states = self._forward(
-            self._steps.moved(padded),
-            torch.arange(longest, device=self.device)[None],
-            self._steps.moved(real)[:, None, None, :].expand(-1, 1, longest, -1),
-            None,
-        )
+        states = self._states([[*prefix, *[self._mask] * length, *suffix] for length in lengths])
         found = []
-        for row, length in zip(states, lengths, strict=True):
-            slots = [self._row_of(len(prefix) + index) for index in range(length)]
-            found.append(unmask(self._head(row, slots)).probabilities.mean())
-        sureties: list[float] = torch.stack(found).tolist()
+        with torch.inference_mode():
+            for row, length in zip(states, lengths, strict=True):
+                slots = [self._row_of(len(prefix) + index) for index in range(length)]
+                found.append(unmask(self._passes.head(row, slots)).probabilities.mean())
+            sureties: list[float] = torch.stack(found).tolist()
         return sureties
+
+    def _states(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """States of all positions of whole texts, (texts, longest, width)."""
+        return cast("Tensor", shared(States(self._passes, TextPass(texts))))
 
     def _row_of(self, position: int) -> int:
         """The row in which a position is predicted; the first one predicts itself."""
         return max(position - 1, 0) if self._shift else position
-
-    def _all_positions(self, tokens: Sequence[int], *, keep: bool) -> Tensor:
-        """States of all positions, (length, width)."""
-        length = len(tokens)
-        if keep:
-            capacity = -(-(length + ROW_STEP) // CAPACITY_STEP) * CAPACITY_STEP
-            if capacity > self._keys.capacity:
-                self._steps.clear()  # graphs write to the buffers that are replaced
-            self._keys.begin(length, capacity)
-        return self._forward(
-            self._steps.moved(torch.tensor(tokens))[None],
-            torch.arange(length, device=self.device)[None],
-            torch.ones(1, 1, length, length, dtype=torch.bool, device=self.device),
-            self._keys if keep else None,
-        )[0]
-
-    def _some_positions(self, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
-        """States of some positions, over everybody's keys, (positions, width)."""
-        rows, length = len(positions), self._keys.length
-        # Rows that are there for the shape alone keep their keys where nobody looks.
-        idle = -rows % ROW_STEP if self._steps.capturing else 0
-        states = self._steps.run(
-            ("some positions", self._keys.capacity),
-            self._step,
-            tokens=torch.tensor([*(tokens[at] for at in positions), *[self._mask] * idle]),
-            positions=torch.tensor([*positions, *range(length, length + idle)]),
-            used=torch.tensor([length]),
-        )
-        return states[0, :rows]
-
-    def _step(self, tokens: Tensor, positions: Tensor, used: Tensor) -> Tensor:
-        """One pass over some positions, captured or not.
-
-        Captured, all of it depends on the tensors that it is given alone.
-
-        Args:
-            tokens: (rows,) long.
-            positions: (rows,) long, where they stand.
-            used: (1,) long, how many positions there are.
-        """
-        captured = self._steps.capturing
-        self._keys.only(positions, with_room=captured)
-        return self._forward(
-            tokens[None], positions[None], None, self._keys, used if captured else None
-        )
-
-    def _forward(
-        self,
-        tokens: Tensor,
-        positions: Tensor,
-        visible: Tensor | None,
-        keys: HoleKeys | None,
-        used: Tensor | None = None,
-    ) -> Tensor:
-        """Last states, (batch, rows, width).
-
-        Args:
-            tokens: (batch, rows) long.
-            positions: (1, rows) long, where they stand.
-            visible: (batch, 1, rows, keys) bool, who sees whom; none where all see all.
-            keys: takes in theirs and has the others', if there are any.
-            used: (1,) long, how many of the keys there are; none where that is all of them.
-        """
-        states: Tensor = self._backbone.model(
-            input_ids=tokens,
-            position_ids=positions,
-            attention_mask=visible,
-            cache=keys,
-            use_cache=False,
-            used_keys=used,
-        ).last_hidden_state
-        return states
-
-    def _head(self, states: Tensor, rows: Sequence[int]) -> Tensor:
-        """Logits of the rows that are wanted, (rows, vocab) float32."""
-        chosen = states[self._steps.moved(torch.tensor(rows, dtype=torch.long))]
-        logits: Tensor = self._backbone.lm_head(chosen).float()
-        return logits

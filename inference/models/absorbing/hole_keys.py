@@ -4,50 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from midfill.kernels.rotary_shift import rotary_shift, shift_angles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+    from midfill.inference.models.absorbing.key_buffers import KeyBuffers
 
 
 class HoleKeys:
     """Stands where `transformers` wants a cache, but is written in place rather than at its end.
 
     A forward pass over all positions fills it; one over some positions replaces just their keys and
-    values, and attends to everybody's. The buffers keep their addresses for as long as they are
-    large enough, so that captured graphs may refer to them.
+    values, and attends to everybody's.
 
     Attributes:
+        place: in the buffers; none before something is to be held, and once it is lost.
         length: positions that are in use.
+
+    Args:
+        buffers: have a place for each hole that is being filled.
     """
 
-    def __init__(self, layers: int) -> None:
-        self._keys: list[Tensor | None] = [None] * layers
-        self._values: list[Tensor | None] = [None] * layers
+    def __init__(self, buffers: KeyBuffers) -> None:
+        self._buffers = buffers
         self._positions: Tensor | None = None
         self._with_room = False
-        self._capacity = 0
+        self.place: int | None = None
         self.length = 0
 
     @property
     def capacity(self) -> int:
         """Positions that there is room for."""
-        return self._capacity
+        return 0 if self.place is None else self._buffers.capacity
 
-    @property
-    def nbytes(self) -> int:
-        return sum(tensor.nbytes for tensor in (*self._keys, *self._values) if tensor is not None)
-
-    def begin(self, length: int, capacity: int) -> None:
-        """Make ready for a pass over all of ``length`` positions, in buffers of ``capacity``.
-
-        What buffers hold behind the length is finite, so that a mask can take it out.
-        """
-        if capacity > self._capacity:
-            self.clear()
-            self._capacity = capacity
+    def begin(self, length: int) -> None:
+        """Make ready for a pass over all of ``length`` positions."""
         self.length, self._positions = length, None
 
     def only(self, positions: Tensor, *, with_room: bool) -> None:
@@ -55,7 +49,7 @@ class HoleKeys:
 
         Args:
             positions: (rows,) long.
-            with_room: whether the pass is given the whole buffers, for its shapes to stay the same
+            with_room: whether the pass is given the whole place, for its shapes to stay the same
                 whatever the length.
         """
         self._positions, self._with_room = positions, with_room
@@ -74,19 +68,23 @@ class HoleKeys:
         """
         old, new = slice(start, self.length), slice(start + delta, self.length + delta)
         self.length += delta
+        if self.place is None or old.start >= old.stop:
+            return
         angles = None
-        for keys, values in zip(self._keys, self._values, strict=True):
-            if keys is None or values is None or old.start >= old.stop:
-                continue
+        for keys, values in self._buffers.made():
             angles = angles or shift_angles(delta, frequencies, keys.device)
-            keys[0, :, new] = rotary_shift(keys[0, :, old], angles)
-            values[:, :, new] = values[:, :, old].clone()
+            keys[self.place, :, new] = rotary_shift(keys[self.place, :, old], angles)
+            values[self.place, :, new] = values[self.place, :, old].clone()
 
-    def clear(self) -> None:
-        """Give the buffers back."""
-        self._keys = [None] * len(self._keys)
-        self._values = [None] * len(self._values)
-        self._capacity = self.length = 0
+    def leave(self) -> None:
+        """Let another hole have the place."""
+        if self.place is not None:
+            self._buffers.leave(self.place)
+        self.lose()
+
+    def lose(self) -> None:
+        """Hold nothing any more: the place is gone."""
+        self.place, self.length = None, 0
 
     def update(
         self, key: Tensor, value: Tensor, layer: int, *_: object, **__: object
@@ -102,8 +100,7 @@ class HoleKeys:
             is over all positions, else everybody's, with the room behind them where that was asked
             for.
         """
-        keys = self._keys[layer] = self._buffer(self._keys[layer], key)
-        values = self._values[layer] = self._buffer(self._values[layer], value)
+        keys, values = self._of_layer(layer, key, value)
         if self._positions is None:
             keys[:, :, : self.length] = key
             values[:, :, : self.length] = value
@@ -114,9 +111,58 @@ class HoleKeys:
             return keys, values
         return keys[:, :, : self.length], values[:, :, : self.length]
 
-    def _buffer(self, buffer: Tensor | None, like: Tensor) -> Tensor:
-        if buffer is not None:
-            return buffer
-        batch, heads, _, size = like.shape
-        shape = (batch, heads, self._capacity, size)
-        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+    def _of_layer(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.place is not None
+        keys, values = self._buffers.layer(layer, key, value)
+        here = slice(self.place, self.place + 1)
+        return keys[here], values[here]
+
+
+class TextsKeys:
+    """Stands for a cache in a pass over several whole texts, some of which hold theirs.
+
+    Args:
+        holding: for each row the hole that holds its keys and has begun with its length, if any.
+    """
+
+    def __init__(self, holding: Sequence[HoleKeys | None]) -> None:
+        self._holding = holding
+
+    def update(
+        self, key: Tensor, value: Tensor, layer: int, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor]:
+        """As `HoleKeys.update`, with a row each; behind its length a row is padding."""
+        for row, keys in enumerate(self._holding):
+            if keys is not None:
+                here = (slice(row, row + 1), slice(None), slice(keys.length))
+                keys.update(key[here], value[here], layer)
+        return key, value
+
+
+class SeveralKeys:
+    """Stands for a cache in a pass over some positions of several holes, a row each.
+
+    Args:
+        buffers: have their places.
+        places: of each row.
+        positions: (rows, positions) long, those of the pass.
+    """
+
+    def __init__(self, buffers: KeyBuffers, places: Sequence[int], positions: Tensor) -> None:
+        self._buffers = buffers
+        self._places = places
+        self._positions = positions
+
+    def update(
+        self, key: Tensor, value: Tensor, layer: int, *_: object, **__: object
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As `HoleKeys.update`.
+
+        Returns:
+            For each row the keys and the values of its whole place, (heads, capacity, head size).
+        """
+        keys, values = self._buffers.layer(layer, key, value)
+        for row, place in enumerate(self._places):
+            keys[place].index_copy_(1, self._positions[row], key[row])
+            values[place].index_copy_(1, self._positions[row], value[row])
+        return [keys[place] for place in self._places], [values[place] for place in self._places]

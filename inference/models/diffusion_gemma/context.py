@@ -8,6 +8,7 @@ keeps all of it, and a request is given views of what its layers see.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
@@ -15,6 +16,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import torch
     from torch import Tensor
     from transformers import DiffusionGemmaTextConfig
 
@@ -25,6 +27,18 @@ ROOM_STEP = 256
 def room_for(tokens: int) -> int:
     """Tokens that the buffers for so many have room for."""
     return -(-tokens // ROOM_STEP) * ROOM_STEP
+
+
+def token_bytes(config: DiffusionGemmaTextConfig, dtype: torch.dtype) -> int:
+    """Bytes that the keys and values of a token take in all layers.
+
+    Args:
+        config: the model's.
+        dtype: that it computes in.
+    """
+    layers = [config.per_layer_config[number] for number in range(config.num_hidden_layers)]
+    numbers: int = sum(2 * one.num_key_value_heads * one.head_dim for one in layers)
+    return numbers * dtype.itemsize
 
 
 class EncodedContext:
@@ -119,27 +133,39 @@ class EncodedContext:
         return copy
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    context: EncodedContext
+    caller: str
+
+
 class ContextStore:
     """The contexts of the documents worked on, the least recently used dropped first.
 
-    A context is taken out to be used and put back afterwards. All together, the one in use
-    included, hold no more than they may, unless one alone is larger: that one is kept all the same,
-    because a store that never kept anything would encode everything anew at each keystroke.
+    A context is taken out to be used and put back afterwards, so that no other fill can see it
+    meanwhile; it is found by the caller whose text it holds alone. All together, those in use
+    included, hold no more than they may, unless those in use alone are larger. Of these the last
+    one to be put back is kept all the same, because a store that never kept anything would encode
+    everything anew at each keystroke.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._contexts: list[EncodedContext] = []
+        self._stored: list[_Stored] = []
+        self._in_use: list[EncodedContext] = []
 
     def __len__(self) -> int:
-        return len(self._contexts)
+        return len(self._stored)
 
     @property
     def nbytes(self) -> int:
-        return sum(context.nbytes for context in self._contexts)
+        """What those hold that are not in use."""
+        return sum(stored.context.nbytes for stored in self._stored)
 
-    def take(self, tokens: Sequence[int], empty: Callable[[], EncodedContext]) -> EncodedContext:
-        """The context that shares most with ``tokens``, cut to what it shares.
+    def take(
+        self, tokens: Sequence[int], empty: Callable[[], EncodedContext], caller: str = ""
+    ) -> EncodedContext:
+        """The caller's context that shares most with ``tokens``, cut to what it shares.
 
         One that would lose more than it keeps belongs to another document: it stays, and what is
         shared is copied out of it.
@@ -147,34 +173,44 @@ class ContextStore:
         Args:
             tokens: all that are going to be encoded; there is room for them.
             empty: a context without tokens.
+            caller: whose text they are.
         """
-        best = max(self._contexts, key=lambda one: _common_prefix(one.tokens, tokens), default=None)
+        own = [stored.context for stored in self._stored if stored.caller == caller]
+        best = max(own, key=lambda one: _common_prefix(one.tokens, tokens), default=None)
         shared = _common_prefix(best.tokens, tokens) if best else 0
         if best is None or not shared:
             taken = empty()
         elif 2 * shared < len(best):
             taken = best.fork(shared, len(tokens))
         else:
-            self._contexts.remove(best)
+            self._stored = [stored for stored in self._stored if stored.context is not best]
             best.crop(shared)
             taken = best
-        each = best.token_bytes if best else 0
+        each = self._stored[0].context.token_bytes if self._stored else 0
+        each = best.token_bytes if best else each
         self._drop_oldest(self._max_bytes - each * room_for(len(tokens)), spared=0)
         taken.reserve(len(tokens))
+        self._in_use.append(taken)
         return taken
 
-    def put(self, context: EncodedContext) -> None:
-        """Give a context back, which is then the last to be dropped."""
+    def put(self, context: EncodedContext, caller: str = "") -> None:
+        """Give a context of somebody's text back, which is then the last to be dropped."""
+        self._in_use = [one for one in self._in_use if one is not context]
         if len(context):
-            self._contexts.append(context)
+            self._stored.append(_Stored(context, caller))
         self._drop_oldest(self._max_bytes, spared=1)
 
+    def forget(self, caller: str) -> None:
+        """Let go of what holds a caller's text."""
+        self._stored = [stored for stored in self._stored if stored.caller != caller]
+
     def clear(self) -> None:
-        self._contexts.clear()
+        self._stored.clear()
 
     def _drop_oldest(self, max_bytes: int, spared: int) -> None:
-        while len(self._contexts) > spared and self.nbytes > max_bytes:
-            del self._contexts[0]
+        max_bytes -= sum(context.nbytes for context in self._in_use)
+        while len(self._stored) > spared and self.nbytes > max_bytes:
+            del self._stored[0]
 
 
 def layers_of(cache: DynamicCache) -> list[DynamicLayer]:

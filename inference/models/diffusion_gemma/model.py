@@ -8,24 +8,26 @@ pass is put together here so that the head runs on free slots only, and so that 
 keeps a vector for each slot rather than a probability for each token of the vocabulary.
 
 Where steps are captured as graphs, the context is copied into buffers that stay where they are, and
-canvases are filled up to a few widths; masks take out what is not there.
+canvases are filled up to a few widths; masks take out what is not there. So are canvases of several
+fills, which are rows of one pass (`wanted`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from weakref import ref
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch.nn import functional as F
 
 from midfill.inference.captured_steps import CapturedSteps
-from midfill.inference.models.diffusion_gemma.context import EncodedContext, layers_of
+from midfill.inference.models.diffusion_gemma.context import EncodedContext, layers_of, token_bytes
 from midfill.inference.models.diffusion_gemma.static_context import KINDS, StaticContext
+from midfill.inference.models.diffusion_gemma.wanted import CanvasLogits, EncodedChunk, States
+from midfill.inference.shared_steps import fills_sharing, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from weakref import ReferenceType
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
     from transformers import DiffusionGemmaForBlockDiffusion, DiffusionGemmaTextConfig
@@ -64,13 +66,18 @@ class DiffusionGemma:
         self.device: torch.device = self._embedding.weight.device
         self.steps = CapturedSteps(self.device) if steps is None else steps
         self._static = StaticContext(self._config)
-        self._held_for: ReferenceType[CanvasBehind] | None = None
 
     def forget(self) -> None:
         """Give back what is held for captured steps, and the graphs that refer to it."""
         self.steps.clear()
         self._static.clear()
-        self._held_for = None
+
+    def fill_bytes(self, tokens: int) -> int:
+        """What a fill behind so many tokens keeps between its steps.
+
+        That is its context, and the copy that is a row of passes over several canvases.
+        """
+        return 2 * tokens * token_bytes(self._config, self._embedding.weight.dtype)
 
     def new_context(self) -> EncodedContext:
         return EncodedContext(self._config)
@@ -90,14 +97,16 @@ class DiffusionGemma:
         """
         for start in range(0, len(tokens), ENCODE_CHUNK):
             go_on()
-            self._encode_chunk(tokens[start : start + ENCODE_CHUNK], context)
+            chunk = tokens[start : start + ENCODE_CHUNK]
+            shared(EncodedChunk(self, chunk, context))
 
     def behind(self, context: EncodedContext) -> CanvasBehind:
         """The model as it sees canvases behind a context, which stays as it is meanwhile."""
         return CanvasBehind(self, context)
 
     @torch.no_grad()
-    def _encode_chunk(self, tokens: Sequence[int], context: EncodedContext) -> None:
+    def encode_chunk(self, tokens: Sequence[int], context: EncodedContext) -> None:
+        """Append a few tokens to a context, in one pass."""
         ids = torch.tensor([list(tokens)], device=self.device)
         start, end = len(context), len(context) + len(tokens)
         positions = torch.arange(start, end, dtype=torch.int32, device=self.device)[None]
@@ -130,7 +139,7 @@ class DiffusionGemma:
         Args:
             ids: (rows, width) long, what the slots hold.
             belief: (rows, width, hidden), what they are believed to hold; zeros in the first step.
-            positions: (1, width) int32, where the slots stand.
+            positions: (rows or 1, width) int32, where the slots stand.
             masks: for each kind of layer (rows, 1, width, keys) bool, what may be seen; None where
                 everything may.
             cache: the context, read only.
@@ -154,7 +163,7 @@ class DiffusionGemma:
 
     @torch.no_grad()
     def captured_step(
-        self, ids: Tensor, belief: Tensor, present: Tensor, behind: CanvasBehind
+        self, ids: Tensor, belief: Tensor, present: Tensor, behind: CanvasBehind, sharing: int
     ) -> Tensor:
         """`step` for canvases whose steps are captured.
 
@@ -162,51 +171,92 @@ class DiffusionGemma:
             ids, belief: as `step`'s.
             present: (rows, width) bool, the slots that are no padding.
             behind: what the canvas stands behind.
+            sharing: fills that there are.
 
         Returns:
             (rows, width, hidden), good until the next pass.
         """
-        self._hold(behind)
+        places = max(self._static.places, _places_for(sharing))
+        (place,) = self._static.hold([behind], places, self.steps.clear)
         width = ids.shape[1]
         idle = -width % SLOT_STEP
         states = self.steps.run(
-            ("canvas", *self._static.rooms),
-            self._static_step,
+            ("canvas", place, *self._static.rooms),
+            partial(self._static_step, place, 1),
             ids=F.pad(ids, (0, idle)),
             belief=F.pad(belief, (0, 0, 0, idle)),
             present=F.pad(present, (0, idle)),
-            places=torch.tensor([len(behind.context), *self._static.lengths]),
+            places=torch.tensor([[len(behind.context), *self._static.lengths[place]]]),
         )
         return states[:, :width]
 
-    def _hold(self, behind: CanvasBehind) -> None:
-        """Have the context that a canvas stands behind in the static buffers."""
-        if self._held_for is not None and self._held_for() is behind:
-            return
-        view = behind.context.view()
-        if not self._static.has_room_for(view):
-            self.steps.clear()  # graphs read the buffers that are replaced
-            self._static.make_room_for(view)
-        self._static.copy(view)
-        self._held_for = ref(behind)
+    @torch.no_grad()
+    def several_steps(
+        self, rows: Sequence[tuple[Tensor, Tensor, Tensor]], behind: Sequence[CanvasBehind]
+    ) -> list[Tensor]:
+        """`step` for canvases of one row each, behind a context each.
 
-    def _static_step(self, ids: Tensor, belief: Tensor, present: Tensor, places: Tensor) -> Tensor:
-        """`step` over the static context; all of it depends on what it is given alone.
+        They are rows of one pass, filled up to the widest and to a power of two of them. A row sees
+        its own context and slots and nothing else.
 
         Args:
+            rows: of each canvas ids, belief and present slots, as `captured_step`'s.
+            behind: what each of them stands behind.
+
+        Returns:
+            For each (1, width, hidden), good until the next pass.
+        """
+        count = _places_for(len(rows))
+        held = self._static.hold(behind, count, self.steps.clear)
+        width = _widest(ids.shape[1] for ids, _, _ in rows)
+        ids = torch.zeros(count, width, dtype=torch.long, device=self.device)
+        belief = rows[0][1].new_zeros(count, width, rows[0][1].shape[2])
+        # Of a row that is there for the shape alone every slot is present: it has to see something.
+        present = torch.ones(count, width, dtype=torch.bool, device=self.device)
+        places = torch.zeros(count, 1 + len(KINDS), dtype=torch.long)
+        for place, one, (own_ids, own_belief, own_present) in zip(held, behind, rows, strict=True):
+            slots = own_ids.shape[1]
+            ids[place, :slots], belief[place, :slots] = own_ids[0], own_belief[0]
+            present[place, :slots], present[place, slots:] = own_present[0], False
+            places[place] = torch.tensor([len(one.context), *self._static.lengths[place]])
+        states = self.steps.run(
+            ("canvases", count, *self._static.rooms),
+            partial(self._static_step, 0, count),
+            ids=ids,
+            belief=belief,
+            present=present,
+            places=places,
+        )
+        return [
+            states[place : place + 1, : own.shape[1]]
+            for place, (own, _, _) in zip(held, rows, strict=True)
+        ]
+
+    def slots_of_several(self, widths: Iterable[int]) -> int:
+        """Slots that go through the layers for `several_steps`, what fills them up included."""
+        every = list(widths)
+        return _places_for(len(every)) * _widest(every)
+
+    def _static_step(
+        self, first: int, count: int, ids: Tensor, belief: Tensor, present: Tensor, places: Tensor
+    ) -> Tensor:
+        """`step` over static contexts; all of it depends on what it is given alone.
+
+        Args:
+            first, count: the places of the contexts; one does for all rows.
             ids, belief, present: as `captured_step`'s.
-            places: (3,) long: where the canvas begins, and what layers of each kind see.
+            places: (count, 3) long: where the canvas begins, and what layers of each kind see.
         """
         rows, width = ids.shape
         slots = torch.arange(width, dtype=torch.int32, device=ids.device)
         masks: dict[str, Tensor | None] = {}
         for number, kind in enumerate(KINDS):
             room = torch.arange(self._static.rooms[number], device=ids.device)
-            seen = (room < places[1 + number]).expand(rows, -1)
+            seen = (room < places[:, 1 + number, None]).expand(rows, -1)
             keys = torch.cat([seen, present], dim=-1)
             masks[kind] = keys[:, None, None].expand(rows, 1, width, -1)
-        positions = (slots + places[0]).to(torch.int32)[None]
-        return self.step(ids, belief, positions, masks, self._static.cache(rows))
+        positions = (slots + places[:, :1]).to(torch.int32)
+        return self.step(ids, belief, positions, masks, self._static.cache(first, count, rows))
 
     @torch.no_grad()
     def head(self, states: Tensor) -> Tensor:
@@ -253,21 +303,29 @@ class CanvasBehind:
         return self._model.device
 
     def predict(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
-        return self._model.head(self._states(canvas, ids, belief))
+        wanted = CanvasLogits(self._model, self, canvas, ids, belief, fills_sharing())
+        return cast("Tensor", shared(wanted))
 
     def predict_in_parts(
         self, canvas: UniformCanvas, ids: Tensor, parts: Sequence[int]
     ) -> Iterator[Tensor]:
-        for states in torch.split(self._states(canvas, ids, None), list(parts)):
+        found = shared(States(self, canvas, ids, fills_sharing()))
+        for states in torch.split(cast("Tensor", found), list(parts)):
             yield self._model.head(states)
 
-    def _states(self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None) -> Tensor:
-        """(free slots of all rows, hidden), for the head."""
+    def states(
+        self, canvas: UniformCanvas, ids: Tensor, belief: Tensor | None, sharing: int
+    ) -> Tensor:
+        """(free slots of all rows, hidden), for the head; in a pass of its own.
+
+        Args:
+            canvas, ids, belief: as `predict`'s.
+            sharing: fills that there are.
+        """
         model, start = self._model, len(self.context)
-        if belief is None:
-            belief = torch.zeros_like(model.embed(ids))
+        belief = self.believed(ids, belief)
         if model.steps.capturing:
-            states = model.captured_step(ids, belief, canvas.present, self)
+            states = model.captured_step(ids, belief, canvas.present, self, sharing)
             return canvas.of_free(states)
         if canvas.rows not in self._views:
             self._views[canvas.rows] = self.context.view(canvas.rows)
@@ -281,10 +339,24 @@ class CanvasBehind:
         )
         return canvas.of_free(states)
 
+    def believed(self, ids: Tensor, belief: Tensor | None) -> Tensor:
+        """What is believed; zeros in the first step."""
+        return torch.zeros_like(self._model.embed(ids)) if belief is None else belief
+
     def believe(self, canvas: UniformCanvas, logits: Tensor) -> Tensor:
         certain = self._model.embed(canvas.pinned)
         soft = self._model.embed_softly(logits)
         return certain.masked_scatter(canvas.free[..., None], soft)
+
+
+def _places_for(canvases: int) -> int:
+    """Rows of a pass over so many canvases: a power of two, so that a few graphs do for all."""
+    return 1 << max(0, canvases - 1).bit_length()
+
+
+def _widest(widths: Iterable[int]) -> int:
+    """The width of the rows of a pass over several canvases."""
+    return -(-max(widths) // SLOT_STEP) * SLOT_STEP
 
 
 def _masks(canvas: UniformCanvas, cache: DynamicCache) -> dict[str, Tensor | None]:
