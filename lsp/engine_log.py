@@ -11,6 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
+from midfill.inference.quiet_errors import describe
 from midfill.inference.transport import slug
 from midfill.lsp import quiet_logging
 
@@ -54,6 +55,4 @@ class PrivateRotatingFile(RotatingFileHandler):
 
 def _log_thread_death(death: threading.ExceptHookArgs) -> None:
     if death.exc_value is not None:
-        logging.getLogger(__name__).error(
-            "a thread died: %s", quiet_logging.describe(death.exc_value)
-        )
+        logging.getLogger(__name__).error("a thread died: %s", describe(death.exc_value))

@@ -10,8 +10,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from midfill.inference.exclusion.policy import ExclusionPolicy
+from midfill.inference.quiet_errors import describe
 from midfill.inference.version import version
-from midfill.lsp import quiet_logging
 from midfill.lsp.activity import Activity
 from midfill.lsp.documents import DocumentStore
 from midfill.lsp.protocol import MidfillProtocol
@@ -153,4 +153,4 @@ class MidfillServer(LanguageServer):
     def report_server_error(self, error: Exception, source: type[Exception]) -> None:
         # pygls would pop this up at the user, who can do nothing about it. It wraps what happened.
         happened = sys.exc_info()[1] or error
-        log.error("%s: %s", source.__name__, quiet_logging.describe(happened))
+        log.error("%s: %s", source.__name__, describe(happened))

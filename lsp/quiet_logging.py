@@ -12,19 +12,15 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from traceback import extract_tb
 from typing import TYPE_CHECKING
 
-from midfill.inference.errors import MidfillError
+from midfill.inference.quiet_errors import describe
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
 OURS = "midfill"
-FRAMES = 4
-"""So many of the innermost frames of an exception are named."""
 
 
 class QuietFormatter(logging.Formatter):
@@ -53,13 +49,6 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and (error := record.exc_info[1]):
             line["error"] = describe(error)
         return json.dumps(line)
-
-
-def describe(error: BaseException) -> str:
-    """An exception without its message unless that is ours: its type and where it came from."""
-    if isinstance(error, MidfillError):
-        return f"{type(error).__name__}: {error}"
-    return f"{type(error).__name__}{_places(error.__traceback__)}"
 
 
 def set_up(stream: TextIO | None = None, *, as_json: bool = False) -> None:
@@ -91,8 +80,3 @@ def _told(record: logging.LogRecord) -> str:
 def _worth_telling(record: logging.LogRecord) -> bool:
     # Answered just before the client cancelled it: happens all day, means nothing.
     return not str(record.msg).startswith("Cancel notification for unknown message id")
-
-
-def _places(traceback: TracebackType | None) -> str:
-    frames = extract_tb(traceback)[-FRAMES:]
-    return "".join(f" < {Path(at.filename).name}:{at.lineno}" for at in reversed(frames))

@@ -12,9 +12,11 @@ from starlette.routing import Route
 
 from midfill.inference.cluster.asked import answer
 from midfill.inference.errors import EngineUnavailable, MidfillError
+from midfill.inference.failures import error_of
 from midfill.inference.service.access_log import AccessLog
 from midfill.inference.service.app import EngineApp
 from midfill.inference.service.deep_health import DeepCheck
+from midfill.inference.service.engine_keeper import reported
 from midfill.inference.service.metrics import Metrics
 from midfill.inference.service.presence import Presence
 from midfill.inference.service.status import Status
@@ -91,14 +93,22 @@ class EngineReplica:
             ) from error
 
     async def answer(self, asked: Asked) -> AsyncGenerator[Message]:
-        """An ASGI answer, message by message; closing it stops the fill before its next step."""
+        """An ASGI answer, message by message; closing it stops the fill before its next step.
+
+        Raises:
+            MidfillError: something failed that nobody had thought of. Serve logs what is raised
+                here, so that it may not quote any text.
+        """
         filling = False
-        async for message in answer(self._app, asked):
-            if message["type"] == "http.response.start":
-                filling = asked.method == "POST" and message["status"] == OK
-            elif filling:
-                self._progress_at = time.monotonic()
-            yield message
+        try:
+            async for message in answer(self._app, asked):
+                if message["type"] == "http.response.start":
+                    filling = asked.method == "POST" and message["status"] == OK
+                elif filling:
+                    self._progress_at = time.monotonic()
+                yield message
+        except Exception as error:
+            raise error_of(reported("a request failed", error)) from None
 
     async def figures(self) -> bytes:
         """What ``/metrics`` tells of this replica."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.errors import MidfillError
 from midfill.inference.failures import error_of, failure_of
+from midfill.inference.quiet_errors import describe
 from midfill.inference.wire import EngineState
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ log = logging.getLogger(__name__)
 
 
 def reported(what: str, error: BaseException) -> Failure:
-    """An error as those who asked may see it; the log has where it came from."""
+    """An error as those who asked may see it; the log has where it came from.
+
+    Whoever writes the log: in a cluster that is not us.
+    """
     failure = failure_of(error)
-    expected = isinstance(error, MidfillError)
-    log.warning("%s: %s", what, failure.message, exc_info=None if expected else error)
+    origin = "" if isinstance(error, MidfillError) else f" [{describe(error)}]"
+    log.warning("%s: %s%s", what, failure.message, origin)
     return failure
 
 

@@ -26,6 +26,9 @@ EVERYTHING = {"minimumConfidence": 0}
 PATIENCE = 60.0
 """Seconds after which what a test waits for does not come any more."""
 
+GIVEN_UP = 15.0
+"""Seconds behind which an engine has answered, be it that its time ran out."""
+
 ONE_ANSWER = 5.0
 """Seconds that one answer takes at most, unless the machine is very busy."""
 
@@ -230,6 +233,14 @@ class Neovim:
                 )
             time.sleep(0.005)
         return value
+
+    def wait_pressing(self, keys: str, wanted: Callable[[], T], what: str) -> T:
+        """Press keys that ask for something, again where an engine without time gave nothing."""
+        for _ in range(3):
+            self.type(keys)
+            with suppress(AssertionError):
+                return self.wait(wanted, what, GIVEN_UP)
+        return self.wait(wanted, what, 0)
 
     def ready(self) -> None:
         """Wait until the engine is."""

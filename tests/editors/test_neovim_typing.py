@@ -191,8 +191,9 @@ def test_typing_through_several_lines_keeps_the_rest_in_place(
 
 def test_the_next_suggestions_come_on_demand_and_go_round(circle: Neovim) -> None:
     first = at_cursor(circle).text
-    circle.type("<M-]>")
-    numbered = circle.wait(lambda: (g := circle.ghost) and "(2/" in g.text and g.text, "the second")
+    numbered = circle.wait_pressing(
+        "<M-]>", lambda: (g := circle.ghost) and "(2/" in g.text and g.text, "the second"
+    )
     second, _, count = numbered.removesuffix(")").rpartition(" (2/")
     assert second != first
     circle.type("<M-[>")

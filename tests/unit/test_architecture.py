@@ -23,6 +23,7 @@ TORCH_FREE = (
     "midfill.inference.exclusion",
     "midfill.inference.failures",
     "midfill.inference.progress",
+    "midfill.inference.quiet_errors",
     "midfill.inference.server_sent_events",
     "midfill.inference.transport",
     "midfill.inference.version",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import aclosing, asynccontextmanager
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,9 @@ from midfill.inference.server_sent_events import EventReader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import Receive, Scope, Send
+
+CANARY = "canary_of_the_source"
 INFILL = Asked("POST", "/v1/infill", body=json.dumps({"prefix": "a"}).encode(), caller="ann")
 
 
@@ -81,3 +85,17 @@ async def _read(made: EngineReplica, begun: asyncio.Event) -> None:
         async for message in messages:
             if message.get("body"):
                 begun.set()
+
+
+async def test_an_error_that_serve_will_log_does_not_quote_any_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError(CANARY)
+
+    async with replica(SteppingEngine()) as made:
+        made._app = failing
+        with pytest.raises(MidfillError) as raised:
+            await anext(made.answer(INFILL))
+    assert "ValueError" in caplog.text
+    assert CANARY not in caplog.text + "".join(format_exception(raised.value))

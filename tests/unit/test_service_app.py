@@ -21,7 +21,6 @@ from midfill.inference.service.server import ServiceLimits
 from midfill.inference.service.token_file import TokenFile
 from midfill.inference.transport import LoopbackAddress, TcpAddress, async_client
 from midfill.inference.wire import MAX_BODY_BYTES
-from midfill.lsp import quiet_logging
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,15 +140,14 @@ async def test_an_engine_that_fails_fails_one_request(
     fault: str, code: str, tmp_path: Path
 ) -> None:
     log = StringIO()
-    quiet = logging.StreamHandler(log)
-    quiet.setFormatter(quiet_logging.QuietFormatter())
-    logging.getLogger().addHandler(quiet)
+    plain = logging.StreamHandler(log)  # as whoever runs the engine may have set logs up
+    logging.getLogger().addHandler(plain)
     try:
         async with serving(SteppingEngine(), tmp_path) as service:
             status, events = await post(service.http, {"prefix": CANARY, "language": fault})
             afterwards, _ = await post(service.http, GOOD)
     finally:
-        logging.getLogger().removeHandler(quiet)
+        logging.getLogger().removeHandler(plain)
 
     assert status == 200
     assert [event.name for event in events] == ["draft", "error"]
