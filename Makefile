@@ -17,11 +17,11 @@ check: setup
 	$(BIN)/mypy
 
 # Two files at a time: an engine of its own for each takes about a gigabyte. tests/conftest.py
-# decides which files come first. Afterwards VS Code runs beside all other editors; one at a time,
-# which is what their latencies are measured with, is `make test-editors`.
+# decides which files come first. Real editors have the machine to themselves afterwards: two at
+# once take as long as one after the other, and their latencies would be those of a busy machine.
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/editors --ignore=tests/cluster
-	$(BIN)/pytest -n 2 --dist loadgroup tests/editors
+	$(BIN)/pytest tests/editors
 
 test-editors: setup
 	$(BIN)/pytest tests/editors

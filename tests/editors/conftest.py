@@ -8,7 +8,7 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from installed import failure_of, from_wheel, installed_by
@@ -33,19 +33,13 @@ if TYPE_CHECKING:
 
 MEASURED = pytest.StashKey[dict[str, list[float]]]()
 
-HERE = Path(__file__).parent
-
 LOADING_SECONDS = 120
 """A busy machine may take so long to load a model."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """VS Code's come last; where two run at a time, all of one kind go to one worker."""
+    """VS Code's come last."""
     items.sort(key=in_order)
-    for item in items:
-        if item.path.parent == HERE:
-            vscode = item.path.name.startswith("test_vscode")
-            item.add_marker(pytest.mark.xdist_group("vscode" if vscode else "the others"))
 
 
 @pytest.fixture(scope="session")
@@ -176,20 +170,6 @@ def measured(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
     return lambda what, milliseconds: figures[what].append(milliseconds)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker hands over what it measured."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["measured"] = dict(session.config.stash.get(MEASURED, {}))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 (pytest-xdist has no types)
-    """Take what a worker measured."""
-    figures = node.config.stash.setdefault(MEASURED, defaultdict(list))
-    for what, milliseconds in getattr(node, "workeroutput", {}).get("measured", {}).items():
-        figures[what] += milliseconds
-
-
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -213,9 +193,8 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"{editor}: {ran[editor]} ran")
         for why in sorted(left_out[editor]):
             terminalreporter.write_line(f"{editor}: NOT RUN: {why}", red=True, bold=True)
-    busy = " (two editors at a time)" if config.pluginmanager.hasplugin("dsession") else ""
     for what, figures in config.stash.get(MEASURED, {}).items():
         last = quantiles(figures, n=20, method="inclusive")[-1] if len(figures) > 1 else figures[0]
         terminalreporter.write_line(
-            f"{what}: p50 {median(figures):.0f} ms, p95 {last:.0f} ms, of {len(figures)}{busy}"
+            f"{what}: p50 {median(figures):.0f} ms, p95 {last:.0f} ms, of {len(figures)}"
         )

@@ -61,7 +61,7 @@ are words in the drafts."""
 
 def test_grey_text_and_drafts_are_legible_in_a_light_theme(visit: Visit, project: Path) -> None:
     file = project / "light.py"
-    file.write_text(SETTINGS)
+    file.write_text(SETTINGS.replace("settings", "preferences"))  # nobody has had this filled yet
     window = visit(user={"workbench.colorTheme": "Default Light Modern"})
     window.until_ready()
     window.page.click(".monaco-editor .view-lines")
