@@ -3,7 +3,7 @@
 The embedded model's own int8 weights, with a clock around each native operation; the rest is
 Python, norms, embeddings and what torch does::
 
-    python benchmarks/stages.py --rounds 7 --out benchmarks/stages.json
+    python benchmarks/stages.py --rounds 3 --out benchmarks/stages.json
 
 Nothing else should run meanwhile.
 """
@@ -164,7 +164,7 @@ def measure(model: EmbeddedModel, timed: Timed, rounds: int) -> dict[str, dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a JSON file")
     chosen = parser.parse_args()
     model, timed = timed_model()

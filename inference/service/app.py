@@ -126,7 +126,7 @@ class EngineApp:
         try:
             return json_reply(await self._deep_check())
         except MidfillError as error:
-            return refusal(request.url.path, error, 503)
+            return refusal(request.scope["path"], error, 503)
 
     async def metrics(self, request: Request) -> Response:
         return Response(self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

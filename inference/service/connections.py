@@ -29,7 +29,7 @@ UNREAD_BYTES = 8 * 2**20
 """So much of a body is let in, in as long as a head may take, after its request was refused."""
 
 CONNECTIONS = 1000
-"""So many are answered. Another takes the place of one that waits for a request; where there is
+"""From so many on another takes the place of one that waits for a request; where there is
 none, as many again are told that the server is full, and no more are kept."""
 
 KEPT_SECONDS = 60

@@ -1,4 +1,4 @@
-"""How an interface says that something went wrong: OpenAI's, Ollama's, or our own."""
+"""How an interface says that something went wrong: OpenAI's, llama.cpp's, Ollama's, or our own."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def refusal(path: str, error: BaseException, status: int | None = None) -> Respo
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    return refusal(request.url.path, error)
+    return refusal(request.scope["path"], error)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
@@ -64,7 +64,7 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
         found = WrongMethod("this address takes other methods: its header Allow names them")
     else:
         found = NoSuchPath("there is nothing at this address: /openapi.json names what there is")
-    reply = refusal(request.url.path, found, error.status_code)
+    reply = refusal(request.scope["path"], found, error.status_code)
     reply.headers.update(error.headers or {})
     return reply
 

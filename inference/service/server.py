@@ -212,7 +212,7 @@ class EngineServer(uvicorn.Server):
 
     @property
     def full(self) -> bool:
-        """Whether there are more connections, or answers under way, than are answered."""
+        """Whether there are as many connections as may be, or more answers under way."""
         state = self.server_state
         return len(state.connections) >= CONNECTIONS or len(state.tasks) > CONNECTIONS
 

@@ -1,4 +1,4 @@
-"""Clients that are not run in tests: the server answers what these say they can do.
+"""What clients announce and ask: the server answers what these say they can do.
 
 What Sublime Text's LSP package and kakoune-lsp announce was read in their sources, as far as it
 matters to this server; what Zed and LSP4IJ do, in their documentation. tests/editors runs the code

@@ -11,12 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_diffusion_gemma import VOCABULARY, write_tiny
+from tiny_diffusion_gemma import VOCABULARY, tiny_filler
 from torch import nn
 
 from midfill.inference.errors import Cancelled, InvalidText
 from midfill.inference.fillers import answered_prompt, diffusion_gemma, pinned_canvas
-from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller, open_diffusion_gemma
+from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller
 from midfill.inference.fillers.filler import Run
 from midfill.inference.models.diffusion_gemma.context import (
     ContextStore,
@@ -30,8 +30,6 @@ from midfill.inference.models.diffusion_gemma.model import (
     DiffusionGemma,
 )
 from midfill.inference.models.options import Length, Options, Start, SuffixView, Weights
-from midfill.inference.models.reference import ModelReference, Place
-from midfill.inference.progress import nobody_listens
 from midfill.inference.stopwatch import Stopwatch
 from midfill.inference.uniform.length_search import DRAWS
 from midfill.inference.wire import (
@@ -67,10 +65,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemmaFiller:
-    folder = write_tiny(tmp_path_factory.mktemp("model"), sharpness=20.0)
-    options = Options(canvas=32, steps=4, weights=Weights.FLOAT32)
-    reference = ModelReference("tiny", Place.FOLDER, str(folder), "", options)
-    return open_diffusion_gemma(folder, reference, CPU, nobody_listens)
+    return tiny_filler(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

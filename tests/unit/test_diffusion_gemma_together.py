@@ -9,11 +9,11 @@ import pytest
 import torch
 from recorded_operations import OperationRecorder
 from sharing_fills import Fill, alone, same, together
-from tiny_diffusion_gemma import tiny_network, write_tiny
+from tiny_diffusion_gemma import tiny_filler, tiny_network
 
 from midfill.inference.captured_steps import CapturedSteps
 from midfill.inference.errors import Cancelled
-from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller, open_diffusion_gemma
+from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller
 from midfill.inference.models.diffusion_gemma.context import (
     ContextStore,
     EncodedContext,
@@ -22,9 +22,7 @@ from midfill.inference.models.diffusion_gemma.context import (
 from midfill.inference.models.diffusion_gemma.loading import LoadedNetwork
 from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
 from midfill.inference.models.diffusion_gemma.wanted import SLOTS_TOGETHER
-from midfill.inference.models.options import Length, Options, SuffixView, Weights
-from midfill.inference.models.reference import ModelReference, Place
-from midfill.inference.progress import nobody_listens
+from midfill.inference.models.options import Length, Options, SuffixView
 from midfill.inference.uniform.canvas import UniformCanvas
 from midfill.inference.wire import InfillRequest
 
@@ -97,10 +95,7 @@ def taken(slots: dict[str, list[list[int]]]) -> dict[str, list[list[int]]]:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemmaFiller:
-    folder = write_tiny(tmp_path_factory.mktemp("model"), sharpness=20.0)
-    options = Options(canvas=32, steps=4, weights=Weights.FLOAT32)
-    reference = ModelReference("tiny", Place.FOLDER, str(folder), "", options)
-    return open_diffusion_gemma(folder, reference, CPU, nobody_listens)
+    return tiny_filler(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from midfill.inference.fillers.diffusion_gemma import DiffusionGemmaFiller
+
 MARKERS = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
 TURN_MARKERS = ("<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|image>", "<image|>")
 WORDS = ("return", "def", "self", "import", "value", "total", "middle", "▁▁", "▁=", "▁+", "():")
@@ -144,3 +146,16 @@ def write_tiny(folder: Path, sharpness: float = 1.0, **text: object) -> Path:
     tiny_network(sharpness, **text).save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tiny_tokenizer_json())
     return folder
+
+
+def tiny_filler(folder: Path) -> DiffusionGemmaFiller:
+    """One with canvases of 32 slots and four steps, its model written to a folder first."""
+    from midfill.inference.fillers.diffusion_gemma import open_diffusion_gemma
+    from midfill.inference.models.options import Options, Weights
+    from midfill.inference.models.reference import ModelReference, Place
+    from midfill.inference.progress import nobody_listens
+
+    write_tiny(folder, sharpness=20.0)
+    options = Options(canvas=32, steps=4, weights=Weights.FLOAT32)
+    reference = ModelReference("tiny", Place.FOLDER, str(folder), "", options)
+    return open_diffusion_gemma(folder, reference, torch.device("cpu"), nobody_listens)

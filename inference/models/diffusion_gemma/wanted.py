@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from midfill.inference.models.diffusion_gemma.canvas_behind import CanvasBehind
     from midfill.inference.models.diffusion_gemma.context import EncodedContext
-    from midfill.inference.models.diffusion_gemma.model import CanvasBehind, DiffusionGemma
+    from midfill.inference.models.diffusion_gemma.model import DiffusionGemma
     from midfill.inference.shared_steps import Wanted
     from midfill.inference.uniform.canvas import UniformCanvas
 
