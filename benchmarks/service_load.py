@@ -59,6 +59,9 @@ PEOPLE = (1, 2, 4, 8, 16, 32)
 ABOVE, TYPED, BELOW = 30, 60, 20
 """Lines of each person's document."""
 
+SEED = 0
+"""Which places of the library are typed."""
+
 EVERY = 3
 """Characters between two requests."""
 
@@ -126,7 +129,8 @@ class Typing:
     """A document, and what is typed into it from one place on; below it nothing changes.
 
     Attributes:
-        above, typed, below: they follow each other in the finished document.
+        above, typed, below: they follow each other in the finished document; ``typed`` ends where a
+            line does, and ``below`` begins with another.
     """
 
     above: str
@@ -141,7 +145,8 @@ class Typing:
     def request(self, end: int) -> InfillRequest:
         """What an editor asks then."""
         text = self.above + self.typed[:end]
-        return request_at(text + self.below, len(text), language="python")
+        # Nothing stands behind the cursor in its line.
+        return request_at(f"{text}\n{self.below}", len(text), language="python")
 
     def requests(self) -> Iterator[InfillRequest]:
         """What it asks, one after the other."""
@@ -173,16 +178,16 @@ async def person(
     return outcome, monotonic()
 
 
-def documents(people: int, seed: int) -> list[Typing]:
-    """One for each of them, unlike all others."""
+def documents(people: int, number: int) -> list[Typing]:
+    """One for each of them, which no other round has; what they type is the same in all."""
     lines = [line for file in standard_library() for line in file.text.splitlines(keepends=True)]
-    chance, found = random.Random(seed), []
-    for number in range(people):
+    chance, found = random.Random(SEED), []
+    for one in range(people):
         first = chance.randrange(len(lines) - ABOVE - TYPED - BELOW)
         typed, below = first + ABOVE, first + ABOVE + TYPED
         found.append(
             Typing(
-                f"# round {seed}, person {number}\n{''.join(lines[first:typed])}",
+                f"# round {number}, person {one}\n{''.join(lines[first:typed])}",
                 "".join(lines[typed:below]),
                 "".join(lines[below : below + BELOW]),
             )

@@ -28,6 +28,9 @@ CHARACTERS_PER_TOKEN = 8
 ANCHOR_STEPS = (1024, 128)
 """Characters between places where the prefix window may start, tried in this order."""
 
+TYPED_BEFORE_MOVING = 128
+"""Tokens; a prefix window that has room for more stays where it is for a while yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Windows:
@@ -71,15 +74,51 @@ def build_prompt(
     piece = partial_piece(tokenizer, prefix)
     whole = prefix[: len(prefix) - len(piece)]
     start = prefix_window_start(tokenizer, whole, windows.prefix)
-    tokens = [
+    return Prompt(
+        _laid_out(tokenizer, whole[start:], suffix, context, windows),
+        piece.encode(),
+    )
+
+
+def prompt_once_moved(
+    tokenizer: Tokenizer,
+    prefix: str,
+    suffix: str,
+    context: Sequence[ContextFile] = (),
+    windows: Windows | None = None,
+) -> list[int] | None:
+    """How the prompt begins once typing on at the hole has moved the prefix window's start.
+
+    Args:
+        tokenizer, prefix, suffix, context, windows: as of `build_prompt`.
+
+    Returns:
+        Token ids; None while the window has room for more than `TYPED_BEFORE_MOVING`.
+    """
+    windows = windows or Windows()
+    whole = prefix[: len(prefix) - len(partial_piece(tokenizer, prefix))]
+    start = prefix_window_start(tokenizer, whole, windows.prefix)
+    later = prefix_window_start(tokenizer, whole, windows.prefix - TYPED_BEFORE_MOVING)
+    if later <= start:
+        return None
+    return _laid_out(tokenizer, whole[later:], suffix, context, windows)
+
+
+def _laid_out(
+    tokenizer: Tokenizer,
+    prefix: str,
+    suffix: str,
+    context: Sequence[ContextFile],
+    windows: Windows,
+) -> list[int]:
+    return [
         *_repository_tokens(tokenizer, context, windows.context),
         tokenizer.fim_prefix,
         tokenizer.fim_suffix,
         *_suffix_tokens(tokenizer, suffix, windows.suffix),
         tokenizer.fim_middle,
-        *tokenizer.encode(whole[start:]),
+        *tokenizer.encode(prefix),
     ]
-    return Prompt(tokens, piece.encode())
 
 
 class OffsetTokenizer(Protocol):

@@ -14,6 +14,7 @@ from midfill.inference.fillers.embedded_start import Source, finder, start_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
 from midfill.inference.last_fills import LastFills
+from midfill.inference.next_windows import NextWindows, Place
 from midfill.inference.prefix_cache import CONTEXT_BYTES, PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
@@ -55,6 +56,7 @@ class EmbeddedFiller:
         contexts: what is encoded of the documents worked on.
         fills: what was written last, for when something behind the hole or in another file has
             changed, so that none of the context that it followed is left.
+        next_windows: what will have to be encoded soon.
     """
 
     fills_at_once = FILLS_AT_ONCE
@@ -67,6 +69,7 @@ class EmbeddedFiller:
         self.loaded = loaded
         self.contexts = PrefixCache(context_bytes)
         self.fills = LastFills()
+        self.next_windows = NextWindows(loaded.model, loaded.tokenizer, room=SPARE_ROOM)
         self._name = name
 
     def with_options(self, options: Options) -> EmbeddedFiller:
@@ -84,10 +87,15 @@ class EmbeddedFiller:
     def forget(self) -> None:
         self.contexts.clear()
         self.fills.clear()
+        self.next_windows.clear()
 
     def forget_caller(self, caller: str) -> None:
         self.contexts.forget(caller)
         self.fills.forget(caller)
+        self.next_windows.forget(caller)
+
+    def read_ahead(self) -> bool:
+        return self.next_windows.read_piece(self.contexts)
 
     def shrink(self) -> bool:
         return False  # the canvas is as small as it gets
@@ -172,6 +180,7 @@ class EmbeddedFiller:
             self.fills.note(text.prefix, believable, run.caller)
         finally:
             self.contexts.put(cache, run.caller)
+            self.next_windows.note(Place(text.prefix, text.suffix, request.context), run.caller)
         best = fills[0]
         yield Final(
             text=in_document(best.text, text.line_break),

@@ -86,3 +86,16 @@ class KeepsCallersApart(Protocol):
     def forget_caller(self, caller: str) -> None:
         """Let go of what is kept of one caller's text."""
         ...
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """What a filler can do besides that has use for a time when nothing is asked."""
+
+    def read_ahead(self) -> bool:
+        """Do a piece of what the next requests may need, as long as a denoising step at most.
+
+        Returns:
+            Whether there may be more to do.
+        """
+        ...

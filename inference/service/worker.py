@@ -105,6 +105,7 @@ class Worker:
         self._steps = SharedSteps()
         self._running: Counter[str] = Counter()
         self._fill_seconds = USUAL_SECONDS
+        self._may_read_ahead = False
 
     def start(self) -> None:
         """Begin to work, with loading the model."""
@@ -213,7 +214,7 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._arrived:
-                while (task := self._next()) is None and not len(self._steps):
+                while (task := self._next()) is None and self._idle:
                     self._arrived.wait()
             try:
                 if isinstance(task, _Order):
@@ -224,7 +225,10 @@ class Worker:
                 elif task is not None:
                     self._running[task.caller] += 1
                     self._steps.begin(lambda job=task: self._answer(job), task.cancelled)  # type: ignore[misc]
-                self._steps.advance()
+                if task is None and not len(self._steps):
+                    self._read_ahead()
+                else:
+                    self._steps.advance()
             except MidfillError:
                 continue  # told and logged where it happened
             except BaseException as error:
@@ -233,6 +237,14 @@ class Worker:
                 # Without this thread nobody would ever be answered again.
                 reported("the engine's thread stumbled", error)
                 self._steps.stop()
+
+    @property
+    def _idle(self) -> bool:
+        return not len(self._steps) and not self._may_read_ahead
+
+    def _read_ahead(self) -> None:
+        self._may_read_ahead = False  # unless it goes well
+        self._may_read_ahead = self._keeper.read_ahead()
 
     def _next(self) -> _Order | Job | None:
         """What can be begun now, beside the fills that run; None if nothing can."""
@@ -284,6 +296,7 @@ class Worker:
             if not job.cancelled():
                 job.tell(error_of(reported("a request failed", error)))
         finally:
+            self._may_read_ahead = True
             self._running[job.caller] -= 1
             if not self._running[job.caller]:
                 del self._running[job.caller]

@@ -55,6 +55,9 @@ class CountingEngine:
     def load(self, listener: ProgressListener) -> None:
         self.loaded = True
 
+    def read_ahead(self) -> bool:
+        return False
+
     def unload(self) -> None:
         self.loaded = False
 

@@ -45,6 +45,9 @@ class EchoEngine:
     def forget(self, caller: str) -> None:
         """There is nothing to let go of."""
 
+    def read_ahead(self) -> bool:
+        return False
+
     def unload(self) -> None:
         self.loaded = False
 

@@ -69,6 +69,9 @@ class FakeWriter:
         stages = {"reading": self.ms / 4, "writing": 3 * self.ms / 4}
         return Written(self.text(request), self.ms / 1e3, 6, 3, stages, 12, (3, 2, 1))
 
+    def pause(self, seconds: float) -> None:
+        """There is nothing that it could use the time for."""
+
     def close(self) -> None:
         self.closed = True
 

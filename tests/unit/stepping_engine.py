@@ -26,11 +26,13 @@ class SteppingEngine:
         steps_done: over all requests.
         threads: the ids of all threads that ever called it.
         filled: the prefixes of the requests it began.
-        happened: these, the prefix of each step's request, and "forget", in order.
+        happened: these, the prefix of each step's request, "forget" and "ahead", in order.
         loads: how often it was asked to load while unloaded.
         load_failures: so many of the next loads fail.
         forgotten: the callers whose text it was told to let go of.
         forgetting_fails: whether that fails.
+        pieces_ahead: so many pieces of what comes next there are to read, ``step_seconds`` each.
+        reading_ahead_fails: whether that fails.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class SteppingEngine:
         self.unloads = 0
         self.forgotten: list[str] = []
         self.forgetting_fails = False
+        self.pieces_ahead = 0
+        self.reading_ahead_fails = False
         self.threads: set[int] = set()
         self.filled: list[str] = []
         self.happened: list[str] = []
@@ -76,6 +80,16 @@ class SteppingEngine:
         self.happened.append("forget")
         if self.forgetting_fails:
             raise RuntimeError("the device is lost")
+
+    def read_ahead(self) -> bool:
+        self.threads.add(threading.get_ident())
+        if self.reading_ahead_fails:
+            raise RuntimeError("the device is lost")
+        if self.pieces_ahead:
+            time.sleep(self.step_seconds)
+            self.pieces_ahead -= 1
+            self.happened.append("ahead")
+        return bool(self.pieces_ahead)
 
     def unload(self) -> None:
         self.threads.add(threading.get_ident())

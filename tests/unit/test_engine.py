@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midfill.inference import next_windows
 from midfill.inference.engine import Engine
 from midfill.inference.errors import Cancelled, InvalidText, OutOfMemory, UsageError
 from midfill.inference.fillers.embedded import EmbeddedFiller
+from midfill.inference.prompt import build_prompt
 from midfill.inference.wire import Draft, Extent, Final, HoleSpan, InfillRequest, Limits, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from midfill.inference.tokenizer import Tokenizer
 
 SOURCE = '''\
 import math
@@ -314,3 +318,23 @@ def test_whatever_comes_back_every_other_byte_of_the_file_stays(
     assert "\ufffd" not in fill.text
     if "\r" not in prefix + hole + suffix:
         assert "\r" not in fill.text
+
+
+def test_what_is_read_ahead_is_found_by_the_request_that_needs_it(
+    engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = InfillRequest(prefix="import math\n\nradius = ", suffix="\n")
+    later = InfillRequest(prefix="import os\n\nfor entry in os.scandir(folder):\n    ", suffix="\n")
+    expected = final(engine, later)
+    engine.forget()
+    tokens = build_prompt(tokenizer, later.prefix, "\n").tokens
+    monkeypatch.setattr(next_windows, "prompt_once_moved", lambda *place: tokens)
+
+    assert not engine.read_ahead()  # nobody has asked for anything
+    final(engine, first)
+    while engine.read_ahead():
+        pass
+    fill = final(engine, later)
+
+    assert fill.cache.hit_tokens == len(tokens) - 1
+    assert fill.text == expected.text

@@ -304,3 +304,52 @@ async def test_the_end_does_not_wait_behind_what_is_still_to_be_done() -> None:
         running.cancel()
 
     assert engine.forgotten == []
+
+
+async def test_what_comes_next_is_read_while_nothing_is_asked() -> None:
+    engine = SteppingEngine()
+    engine.pieces_ahead = 5
+    async with working(engine) as (worker, _):
+        await results(worker.submit(request("a")))
+        await eventually(lambda: not engine.pieces_ahead)
+
+    assert engine.happened == ["a"] * 3 + ["ahead"] * 5
+    assert len(engine.threads) == 1
+
+
+async def test_whoever_asks_waits_for_no_more_than_a_piece_of_what_comes_next() -> None:
+    engine = SteppingEngine(step_seconds=0.02)
+    engine.pieces_ahead = 1000
+    async with working(engine) as (worker, _):
+        await results(worker.submit(request("a")))
+        await eventually(lambda: "ahead" in engine.happened)
+        pieces = engine.happened.count("ahead")
+        job = worker.submit(request("b"))
+        await results(job)
+        assert engine.happened[: engine.happened.index("b")].count("ahead") <= pieces + 2
+        last = len(engine.happened) - 1 - engine.happened[::-1].index("b")
+        first = engine.happened.index("b")
+        assert "ahead" not in engine.happened[first:last]
+        engine.pieces_ahead = 1
+
+
+async def test_a_failure_to_read_ahead_stops_that_and_nothing_else() -> None:
+    engine = SteppingEngine()
+    engine.reading_ahead_fails = True
+    async with working(engine) as (worker, _):
+        for name in "ab":
+            *_, final = await results(worker.submit(request(name)))
+            assert isinstance(final, Final)
+    assert engine.filled == ["a", "b"]
+
+
+async def test_nothing_is_read_ahead_by_a_model_that_was_unloaded() -> None:
+    engine = SteppingEngine(step_seconds=0.02)
+    engine.pieces_ahead = 1000
+    async with working(engine) as (worker, status):
+        await results(worker.submit(request("a")))
+        worker.unload()
+        await eventually(lambda: status.health.state == "idle")
+        pieces = engine.happened.count("ahead")
+        await asyncio.sleep(0.1)
+        assert engine.happened.count("ahead") == pieces

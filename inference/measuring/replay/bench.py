@@ -105,7 +105,7 @@ def bench_replay(plan: Plan, listener: ProgressListener = nobody_listens) -> Rep
         found = replay(opened.writers, lines, plan.typing, listener)
         grown: list[GrowthSample] = []
         if plan.growth:
-            measured = measure_growth(opened.writers[0], files, plan.seed, listener)
+            measured = measure_growth(EngineWriter(engine), files, plan.seed, listener)
             _collect(measured, grown, found)
         others_busy = busy.others()
         server_failure = ""

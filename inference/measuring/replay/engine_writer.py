@@ -21,13 +21,15 @@ class Fills(Protocol):
 
     def infill(self, request: InfillRequest) -> Iterator[Draft | Final]: ...
 
+    def read_ahead(self) -> bool: ...
+
     def forget(self) -> None: ...
 
     def unload(self) -> None: ...
 
 
 class EngineWriter:
-    """A `Writer`: everything from the request to the final text, in this process."""
+    """A `WriterWithPauses`: everything from the request to the final text, in this process."""
 
     def __init__(self, engine: Fills, name: str = OURS, about: str = "") -> None:
         self.name = name
@@ -56,6 +58,11 @@ class EngineWriter:
             final.cache.new_tokens,
             final.step_tokens,
         )
+
+    def pause(self, seconds: float) -> None:
+        end = perf_counter() + seconds
+        while perf_counter() < end and self._engine.read_ahead():
+            pass
 
     def close(self) -> None:
         self._engine.unload()

@@ -25,7 +25,7 @@ from midfill.inference.wire import Extent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from midfill.inference.measuring.replay.writer import Writer, Written
+    from midfill.inference.measuring.replay.writer import WriterWithPauses, Written
     from midfill.inference.progress import ProgressListener
 
 FILE_LINES = (100, 200, 1_000, 2_000, 10_000, 20_000)
@@ -43,6 +43,15 @@ is written: a few lines would tell of that rather than of the size."""
 
 WARM_EACH = 3
 """Warm requests of each line."""
+
+EVERY = 4
+"""Characters between two requests."""
+
+PAUSE = 0.9
+"""Seconds that those take at 52 words a minute, in which the engine may read ahead.
+
+Source: Dhakal et al., Observations on Typing from 136 Million Keystrokes, CHI 2018.
+"""
 
 TYPED_DOCUMENT = 1_000
 SHORT_DOCUMENT = 40
@@ -115,7 +124,7 @@ def growth_points(samples: Iterable[GrowthSample]) -> tuple[GrowthPoint, ...]:
 
 
 def measure_growth(
-    writer: Writer,
+    writer: WriterWithPauses,
     files: Sequence[SourceFile],
     seed: int,
     listener: ProgressListener,
@@ -189,7 +198,9 @@ def _cut(material: Sequence[str], start: int, lines: int) -> str:
     return "\n".join(material[(start + number) % len(material)] for number in range(lines))
 
 
-def _file(writer: Writer, line: TypedLine, size: int, number: int) -> Iterator[GrowthSample]:
+def _file(
+    writer: WriterWithPauses, line: TypedLine, size: int, number: int
+) -> Iterator[GrowthSample]:
     writer.new_document()
     for request, written in enumerate(_typed(writer, line)):
         series = Series.FILE_LINES if request else Series.FILE_LINES_COLD
@@ -197,7 +208,7 @@ def _file(writer: Writer, line: TypedLine, size: int, number: int) -> Iterator[G
 
 
 def _holes(
-    writer: Writer, files: Sequence[SourceFile], seed: int, sizes: Sequence[int]
+    writer: WriterWithPauses, files: Sequence[SourceFile], seed: int, sizes: Sequence[int]
 ) -> Iterator[GrowthSample]:
     """Nothing stands behind these holes, and no scope ends them, so that the limit does."""
     for number, (text, language) in enumerate(_beginnings(files, seed)):
@@ -221,7 +232,7 @@ def _beginnings(files: Sequence[SourceFile], seed: int) -> list[tuple[str, str]]
 
 
 def _documents(
-    writer: Writer,
+    writer: WriterWithPauses,
     files: Sequence[SourceFile],
     seed: int,
     sizes: Sequence[int],
@@ -259,13 +270,14 @@ def _in_the_middle(lines: Sequence[TypedLine]) -> Sequence[TypedLine]:
     return lines[start : start + LINES_EACH]
 
 
-def _typed(writer: Writer, line: TypedLine) -> Iterator[Written]:
+def _typed(writer: WriterWithPauses, line: TypedLine) -> Iterator[Written]:
     """A request before anything is typed, and warm ones."""
-    for typed in line.strokes(4, WARM_EACH):
+    for typed in line.strokes(EVERY, WARM_EACH):
         yield _write(writer, line, typed)
+        writer.pause(PAUSE)
 
 
-def _write(writer: Writer, line: TypedLine, typed: int) -> Written:
+def _write(writer: WriterWithPauses, line: TypedLine, typed: int) -> Written:
     """With the time that it takes to cut the window out."""
     text, at = line.document(typed)
     started = perf_counter()

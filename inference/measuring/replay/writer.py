@@ -65,3 +65,11 @@ class Writer(Protocol):
     def close(self) -> None:
         """Give its memory back."""
         ...
+
+
+class WriterWithPauses(Writer, Protocol):
+    """One that makes use of the time between two requests."""
+
+    def pause(self, seconds: float) -> None:
+        """Nothing is asked for so long; returns as soon as there is no use for it."""
+        ...
