@@ -13,8 +13,8 @@ With one they think in between, for as long on average, a while each time that i
 a round has to be longer (``--seconds``), so that enough is asked.
 
 Beside the figures over all requests stand those of each kind: on a new line, typed on from there,
-and typed as suggested. `carried` in the JSON says up to how many people the 95th percentile of a
-kind stays within twice its median.
+and typed as suggested; and those of a denoising step, waiting included. `carried` in the JSON says
+up to how many people the 95th percentile of a kind, and of a step, stays within twice its median.
 
 Only loopback is used. Nobody's first request counts, which reads the document.
 """
@@ -41,7 +41,15 @@ import torch
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from service_load_figures import ENOUGH, MOST, Kind, Outcome, carried, kind_of
+from service_load_figures import (
+    ENOUGH,
+    MOST,
+    Kind,
+    Outcome,
+    carried,
+    figures_by_kind,
+    kind_of,
+)
 
 from midfill.inference.measuring.machine import this_machine
 from midfill.inference.measuring.replay.sources import standard_library
@@ -116,7 +124,9 @@ async def ask(
             for event in events.feed(piece):
                 if event.name == "final":
                     final = Final.model_validate_json(event.data)
-                    outcome.seconds[kind].append(monotonic() - began)
+                    seconds = monotonic() - began
+                    outcome.seconds[kind].append(seconds)
+                    outcome.a_step.append(seconds / final.steps)
                     outcome.hit_tokens += final.cache.hit_tokens
                     outcome.new_tokens += final.cache.new_tokens
                     return final.text
@@ -251,7 +261,7 @@ def table(found: Sequence[Mapping[str, Any]], engine: str) -> Table:
             "all",
             *_cells(it),
         )
-        for kind, figures in it["kinds"].items():
+        for kind, figures in figures_by_kind(it).items():
             made.add_row("", "", "", "", kind, *_cells(figures))
         made.add_section()
     return made

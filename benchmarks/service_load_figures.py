@@ -1,7 +1,8 @@
 """How long requests took, by kind, and how many people an engine carries by that measure.
 
 A request that finds its suggestion still right takes one step, one on a new line about ten. So what
-lies between the quickest and the slowest says little over all kinds, and something for each.
+lies between the quickest and the slowest says little over all kinds, and something for each; and
+what a denoising step takes, waiting included, says whether everybody has their turn.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ MOST = 2.0
 
 ENOUGH = 20
 """Requests of a kind; of fewer, the 95th percentile is the slowest."""
+
+
+STEP = "a step"
+"""The name of the figures of a denoising step, beside those of the kinds."""
 
 
 class Kind(StrEnum):
@@ -51,10 +56,12 @@ class Outcome:
 
     Attributes:
         seconds: from asking to the final fill, by kind.
+        a_step: the same of all kinds, divided by the fill's denoising steps.
         lasted: seconds that the round took.
     """
 
     seconds: dict[Kind, list[float]] = field(default_factory=lambda: {kind: [] for kind in Kind})
+    a_step: list[float] = field(default_factory=list)
     hit_tokens: int = 0
     new_tokens: int = 0
     refused: int = 0
@@ -65,6 +72,7 @@ class Outcome:
         """Count what another person got as well."""
         for kind, seconds in other.seconds.items():
             self.seconds[kind] += seconds
+        self.a_step += other.a_step
         self.hit_tokens += other.hit_tokens
         self.new_tokens += other.new_tokens
         self.refused += other.refused
@@ -80,6 +88,7 @@ class Outcome:
             "refused": self.refused,
             "failed": self.failed,
             "kinds": {kind.value: spread(seconds) for kind, seconds in self.seconds.items()},
+            STEP: spread(self.a_step),
         }
 
 
@@ -98,8 +107,13 @@ def spread(seconds: Iterable[float]) -> dict[str, Any]:
     }
 
 
+def figures_by_kind(a_round: Mapping[str, Any]) -> dict[str, Any]:
+    """What `spread` says of each kind, and of a step."""
+    return {**a_round["kinds"], STEP: a_round[STEP]}
+
+
 def carried(rounds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """By engine and kind, how many people there may be; 0 where one is too many already.
+    """By engine and kind, and `STEP`, how many people there may be; 0 where one is too many.
 
     So many, and all smaller numbers that were tried, have their 95th percentile within `MOST` times
     the median, of `ENOUGH` requests, and nobody is refused.
@@ -110,14 +124,14 @@ def carried(rounds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for engine in dict.fromkeys(it["engine"] for it in rounds):
         own = sorted((it for it in rounds if it["engine"] == engine), key=lambda it: it["people"])
-        found[engine] = {kind.value: _carried(own, kind) for kind in Kind}
+        found[engine] = {kind: _carried(own, kind) for kind in (*map(str, Kind), STEP)}
     return found
 
 
-def _carried(rounds: Iterable[Mapping[str, Any]], kind: Kind) -> int:
+def _carried(rounds: Iterable[Mapping[str, Any]], kind: str) -> int:
     people = 0
     for it in rounds:
-        of_kind = it["kinds"][kind.value]
+        of_kind = figures_by_kind(it)[kind]
         if it["refused"] or it["failed"] or of_kind["requests"] < ENOUGH:
             break
         if of_kind["p95_to_p50"] > MOST:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -103,7 +103,7 @@ class Worker:
         # The thread's own:
         self._keeper = EngineKeeper(make_engine, self._tell, pause)
         self._steps = SharedSteps()
-        self._running: Counter[str] = Counter()
+        self._taken: list[Job] = []
         self._fill_seconds = USUAL_SECONDS
         self._may_read_ahead = False
 
@@ -223,7 +223,7 @@ class Worker:
                         return
                     self._obey(task)
                 elif task is not None:
-                    self._running[task.caller] += 1
+                    self._taken.append(task)
                     self._steps.begin(lambda job=task: self._answer(job), task.cancelled)  # type: ignore[misc]
                 if task is None and not len(self._steps):
                     self._read_ahead()
@@ -235,8 +235,11 @@ class Worker:
                 if self._loop.is_closed():
                     return
                 # Without this thread nobody would ever be answered again.
-                reported("the engine's thread stumbled", error)
+                failure = reported("the engine's thread stumbled", error)
                 self._steps.stop()
+                for job in self._taken:  # those that had not begun
+                    job.tell(error_of(failure))
+                self._taken.clear()
 
     @property
     def _idle(self) -> bool:
@@ -258,7 +261,10 @@ class Worker:
                 return self._orders.popleft()
         if len(self._steps) >= self._keeper.fills_at_once:
             return None
-        return self._queue.take(self._running.__getitem__, last_before)
+        return self._queue.take(self._running, last_before)
+
+    def _running(self, caller: str) -> int:
+        return sum(job.caller == caller for job in self._taken)
 
     def _obey(self, order: _Order) -> None:
         if order.command is Command.LOAD:
@@ -297,9 +303,7 @@ class Worker:
                 job.tell(error_of(reported("a request failed", error)))
         finally:
             self._may_read_ahead = True
-            self._running[job.caller] -= 1
-            if not self._running[job.caller]:
-                del self._running[job.caller]
+            self._taken.remove(job)
 
     def _note_fill(self, began: float) -> None:
         self._fill_seconds += 0.1 * (time.monotonic() - began - self._fill_seconds)

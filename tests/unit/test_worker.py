@@ -294,6 +294,25 @@ async def test_whatever_the_thread_stumbles_over_it_goes_on(
             assert isinstance((await results(worker.submit(request())))[-1], Final)
 
 
+async def test_who_was_just_to_begin_when_the_thread_stumbles_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    advance, stumbled = SharedSteps.advance, []
+
+    def stumble_first(steps: SharedSteps) -> None:
+        if len(steps) and not stumbled:
+            stumbled.append(1)
+            raise RuntimeError("nobody foresaw this")
+        advance(steps)
+
+    monkeypatch.setattr(SharedSteps, "advance", stumble_first)
+    async with working(SteppingEngine()) as (worker, _):
+        async with asyncio.timeout(10):
+            with pytest.raises(MidfillError):
+                await results(worker.submit(request()))
+            assert isinstance((await results(worker.submit(request())))[-1], Final)
+
+
 async def test_the_end_does_not_wait_behind_what_is_still_to_be_done() -> None:
     engine = SteppingEngine(steps=2, step_seconds=0.2)
     async with working(engine) as (worker, _):
