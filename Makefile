@@ -16,13 +16,17 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# What is typed into real editors; the rest of what they do is in `test-editors`.
+TYPED := tests/editors/test_neovim_typing.py tests/editors/test_vscode_typing.py
+
 # Two files at a time: an engine of its own for each takes about a gigabyte. tests/conftest.py
-# decides which files come first. Real editors have the machine to themselves afterwards: two at
-# once take as long as one after the other, and their latencies would be those of a busy machine.
+# decides which files come first.
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/editors --ignore=tests/cluster
-	$(BIN)/pytest tests/editors
+	$(BIN)/pytest $(TYPED)
 
+# Everything that real editors do, ten minutes of it. They have the machine to themselves: two at
+# once take as long as one after the other, and their latencies would be those of a busy machine.
 test-editors: setup
 	$(BIN)/pytest tests/editors
 

@@ -32,7 +32,7 @@ from midfill.lsp.text_positions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from midfill.inference.syntax.parsing import Parsed
+    from midfill.inference.syntax.from_a_statement import SyntaxBelow
     from midfill.inference.syntax.place import Place
 
 PARSED_LINES = 128
@@ -67,7 +67,7 @@ class Document(TextDocument):
     """One open document."""
 
     _lines: Lines | None = None
-    _parsed: Parsed | None = None
+    _syntax: SyntaxBelow | None = None
     deleted_last = False
     """Whether the last change deleted something and wrote nothing."""
     _edits: tuple[Edit, ...] = ()
@@ -126,16 +126,17 @@ class Document(TextDocument):
         Args:
             text: the document's, now or not long ago.
         """
+        from midfill.inference.syntax.from_a_statement import SyntaxBelow
         from midfill.inference.syntax.grammars import grammar_for
-        from midfill.inference.syntax.parsing import parse
         from midfill.inference.syntax.place import Place, place_at
 
         grammar = grammar_for(self.language_id or "", self.uri)
         end = _end_of_parsed(text, offset)
         if grammar is None or end > PARSED_CHARACTERS:
             return Place.CODE
-        self._parsed = parse(text[:end], grammar, self._parsed)
-        return place_at(self._parsed, offset)
+        self._syntax = self._syntax or SyntaxBelow()
+        below = self._syntax.read(text[:end], offset, grammar)
+        return place_at(below.parsed, offset - below.start)
 
     def server_position_at_offset(self, offset: int) -> ServerTextPosition:
         line = self.lines.line_at(offset)

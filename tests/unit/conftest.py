@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tiny_training import FinishedRun
+    from torch import Tensor
 
     from midfill.inference.engine import Engine
     from midfill.inference.models.embedded.files import EmbeddedFiles
@@ -45,21 +46,29 @@ def tokenizer(embedded_files: EmbeddedFiles) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def exact_model(embedded_files: EmbeddedFiles) -> EmbeddedModel:
-    """The embedded model in float32, straight from the GGUF file, for exact comparisons."""
+def exact_tensors(embedded_files: EmbeddedFiles) -> dict[str, Tensor]:
+    """The embedded model's base in float32, straight from the GGUF file, in the fused layout."""
+    import torch
+
+    from midfill.inference.models.embedded.gguf_layout import dequantised_tensors
+
+    return dict(dequantised_tensors(embedded_files.gguf, torch.float32))
+
+
+@pytest.fixture(scope="session")
+def exact_model(embedded_files: EmbeddedFiles, exact_tensors: dict[str, Tensor]) -> EmbeddedModel:
+    """The embedded model in float32, for exact comparisons."""
     import torch
 
     from midfill.inference.models.embedded.adapter import read_adapter
     from midfill.inference.models.embedded.architecture import Architecture
     from midfill.inference.models.embedded.eager_network import EagerNetwork
-    from midfill.inference.models.embedded.gguf_layout import dequantised_tensors
     from midfill.inference.models.embedded.model import EmbeddedModel
     from midfill.inference.models.embedded.weights import Weights, assemble_base
 
-    base = dict(dequantised_tensors(embedded_files.gguf, torch.float32))
     assembled = assemble_base(
-        base,
-        lambda tokens: base["embedding"][torch.tensor(tokens)],
+        dict(exact_tensors),
+        lambda tokens: exact_tensors["embedding"][torch.tensor(tokens)],
         Architecture(),
         dtype=torch.float32,
         device=torch.device("cpu"),

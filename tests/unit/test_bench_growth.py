@@ -24,9 +24,12 @@ from midfill.inference.measuring.replay.growth_verdicts import growth_verdicts
 from midfill.inference.measuring.replay.sources import SourceFile
 from midfill.inference.measuring.replay.typed_line import choose_lines
 from midfill.inference.progress import nobody_listens
+from midfill.inference.prompt import build_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from midfill.inference.tokenizer import Tokenizer
 
 OTHER = SourceFile("other.py", "\n".join(f"value_{n} = {n} + {n}" for n in range(30)), "python")
 
@@ -63,6 +66,14 @@ def test_a_line_is_typed_in_the_same_surroundings_whatever_the_size() -> None:
         small, large = (in_a_file_of((CODE, OTHER), line, size).request(4) for size in (20, 2000))
         assert large.prefix.endswith(small.prefix)
         assert large.suffix.startswith(small.suffix)
+
+
+def test_long_files_give_the_model_the_same_to_read(tokenizer: Tokenizer) -> None:
+    files = (CODE, OTHER)
+    for line in choose_lines(files, 6, 1):
+        typed = [in_a_file_of(files, line, size).request(4) for size in (1000, 2000, 10_000)]
+        first, *others = (build_prompt(tokenizer, it.prefix, it.suffix).tokens for it in typed)
+        assert others == [first] * 2
 
 
 def test_sizes_of_files_take_turns_and_each_file_is_new() -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from transformers import Qwen2ForCausalLM
 
     from midfill.inference.context_cache import ContextCache
-    from midfill.inference.models.embedded.files import EmbeddedFiles
     from midfill.inference.models.embedded.model import EmbeddedModel
     from midfill.inference.models.interface import CanvasPredictions
     from midfill.inference.tokenizer import Tokenizer
@@ -38,10 +37,12 @@ PROMPTS = (
 
 
 @pytest.fixture(scope="module")
-def reference(embedded_files: EmbeddedFiles) -> Qwen2ForCausalLM:
+def reference(exact_tensors: dict[str, Tensor]) -> Qwen2ForCausalLM:
+    """With the same tensors; how the file is read is compared in `test_prepare`."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-    config = Qwen2Config(  # to read it from the file takes as long as the weights do
+    config = Qwen2Config(
         vocab_size=151_936,
         hidden_size=896,
         intermediate_size=4864,
@@ -52,13 +53,36 @@ def reference(embedded_files: EmbeddedFiles) -> Qwen2ForCausalLM:
         rms_norm_eps=1e-6,
         tie_word_embeddings=False,
     )
-    model = Qwen2ForCausalLM.from_pretrained(
-        embedded_files.gguf.parent,
-        config=config,
-        gguf_file=embedded_files.gguf.name,
-        dtype=torch.float32,
-    )
+    with torch.device("meta"):
+        model = Qwen2ForCausalLM(config)
+    model.load_state_dict(named_by_transformers(exact_tensors), assign=True)
+    model.model.rotary_emb = Qwen2RotaryEmbedding(config)  # it has no parameters
     return model.eval()
+
+
+def named_by_transformers(fused: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The base's tensors, apart and under the names that they were published with."""
+    found = {
+        "model.embed_tokens.weight": fused["embedding"],
+        "model.norm.weight": fused["final_norm"],
+        "lm_head.weight": fused["head"],
+    }
+    for layer in range(24):
+        ours, theirs = f"layers.{layer}.", f"model.layers.{layer}."
+        for kind in ("weight", "bias"):
+            parts = fused[f"{ours}qkv.{kind}"].split([896, 128, 128])
+            for name, part in zip("qkv", parts, strict=True):
+                found[f"{theirs}self_attn.{name}_proj.{kind}"] = part
+        gate, up = fused[f"{ours}gate_up.weight"].split(4864)
+        found |= {
+            f"{theirs}input_layernorm.weight": fused[f"{ours}attention_norm"],
+            f"{theirs}post_attention_layernorm.weight": fused[f"{ours}mlp_norm"],
+            f"{theirs}self_attn.o_proj.weight": fused[f"{ours}o.weight"],
+            f"{theirs}mlp.gate_proj.weight": gate,
+            f"{theirs}mlp.up_proj.weight": up,
+            f"{theirs}mlp.down_proj.weight": fused[f"{ours}down.weight"],
+        }
+    return found
 
 
 @pytest.fixture(scope="module")

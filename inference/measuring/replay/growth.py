@@ -20,6 +20,8 @@ from midfill.inference.measuring.replay.typed_line import (
     worth_typing,
 )
 from midfill.inference.progress import Progress
+from midfill.inference.prompt import ANCHOR_STEPS
+from midfill.inference.text.window import window_around
 from midfill.inference.wire import Extent
 
 if TYPE_CHECKING:
@@ -40,6 +42,13 @@ LINES_EACH = 4
 LINES_EACH_FILE = 10
 """The same of files. What stands far above differs with their size, and so does now and then what
 is written: a few lines would tell of that rather than of the size."""
+
+FILLER_ABOVE = 400
+"""Lines above the typed one where a comment brings the text to a certain length: further up than
+the model reads, and not as far as the window reaches that is cut out of the document."""
+
+ATTEMPTS = 8
+"""To find that length: a longer comment can move the window's start as well."""
 
 WARM_EACH = 3
 """Warm requests of each line."""
@@ -167,13 +176,16 @@ def measure_growth(
 
 def long_file(files: Sequence[SourceFile], lines: int) -> SourceFile:
     """So many lines of the files' text, which is repeated where it is not enough."""
-    return SourceFile(f"{lines} lines", _cut(_material(files), 0, lines), files[0].language)
+    text = "\n".join(_lines(_material(files), 0, lines))
+    return SourceFile(f"{lines} lines", text, files[0].language)
 
 
 def in_a_file_of(files: Sequence[SourceFile], line: TypedLine, size: int) -> TypedLine:
     """The same line in the middle of a file of so many lines.
 
-    What stands around it is the same whatever the size, as far as there is room.
+    What stands around it is the same whatever the size, as far as there is room; and in files with
+    more than `FILLER_ABOVE` lines above it the model's window begins at the same place, so that it
+    is given the same to read.
     """
     material, at = _material(files), 0
     for file in files:
@@ -182,9 +194,18 @@ def in_a_file_of(files: Sequence[SourceFile], line: TypedLine, size: int) -> Typ
         at += file.text.count("\n") + 1
     at += line.number - 1
     above = size // 2
-    text = _cut(material, at - above, size)
     indent = line.start - (line.file.text.rfind("\n", 0, line.start) + 1)
-    start = len(_cut(material, at - above, above)) + (1 if above else 0) + indent
+    lines = _lines(material, at - above, size)
+    filler = above - FILLER_ABOVE
+    if filler >= 0:
+        lines[filler] = "#"
+    for _ in range(ATTEMPTS):
+        start = sum(len(one) + 1 for one in lines[:above]) + indent
+        text = "\n".join(lines)
+        missing = -len(window_around(text, start, start).prefix) % ANCHOR_STEPS[0]
+        if filler < 0 or not missing:
+            break
+        lines[filler] += missing * "-"
     file = SourceFile(f"{size} lines", text, line.file.language)
     return TypedLine(file, above + 1, start, start + line.end - line.start)
 
@@ -193,9 +214,9 @@ def _material(files: Sequence[SourceFile]) -> list[str]:
     return [line for file in files for line in file.text.split("\n")]
 
 
-def _cut(material: Sequence[str], start: int, lines: int) -> str:
-    """Lines from anywhere; the first follow behind the last."""
-    return "\n".join(material[(start + number) % len(material)] for number in range(lines))
+def _lines(material: Sequence[str], start: int, count: int) -> list[str]:
+    """From anywhere; the first follow behind the last."""
+    return [material[(start + number) % len(material)] for number in range(count)]
 
 
 def _file(
