@@ -52,7 +52,7 @@ class Tally:
         refused: how often the answer was 429.
         lost: requests without an answer, by what came instead.
         failed: those answered with an error, by its code.
-        hit_tokens, new_tokens: of contexts, found encoded or not.
+        hit_tokens, new_tokens: of contexts, found encoded and not.
         cold: answers with more of them new than not.
     """
 
@@ -114,6 +114,12 @@ async def person(
         await ask(http, body, tally)
 
 
+async def ask_until_answered(http: httpx.AsyncClient, body: dict[str, object]) -> None:
+    answered = Tally()
+    while not answered.latencies:
+        await ask(http, body, answered)
+
+
 async def ask(http: httpx.AsyncClient, body: dict[str, object], tally: Tally) -> None:
     """Ask once, and note what came of it."""
     began = time.monotonic()
@@ -144,8 +150,14 @@ async def ask(http: httpx.AsyncClient, body: dict[str, object], tally: Tally) ->
         tally.cold += final.cache.new_tokens > final.cache.hit_tokens
 
 
-async def load(port: int, users: int, seconds: float, seed: int) -> Tally:
-    """So many people, for so long; their first requests come before that."""
+async def load(
+    port: int, users: int, seconds: float, seed: int, begun: asyncio.Event | None = None
+) -> Tally:
+    """So many people, for so long; their first requests come before that.
+
+    Args:
+        begun: is set when those are answered.
+    """
     tally = Tally()
     people = [keystrokes(number, seed) for number in range(users)]
     async with httpx.AsyncClient(
@@ -156,7 +168,9 @@ async def load(port: int, users: int, seconds: float, seed: int) -> Tally:
     ) as http:
         for at in range(0, users, REPLICAS):
             first = ({**next(it), "limits": UNHURRIED} for it in people[at : at + REPLICAS])
-            await asyncio.gather(*(ask(http, body, Tally()) for body in first))
+            await asyncio.gather(*(ask_until_answered(http, body) for body in first))
+        if begun is not None:
+            begun.set()
         began = time.monotonic()
         await asyncio.gather(*(person(http, it, began + seconds, tally) for it in people))
     tally.seconds = time.monotonic() - began
@@ -170,7 +184,9 @@ async def recovery(port: int, users: int, seconds: float, seed: int) -> dict[str
         What the load met, and how many seconds it took until there were as many replicas as before
         that are ready: a door sends nothing to others.
     """
-    loading = asyncio.create_task(load(port, users, seconds, seed))
+    begun = asyncio.Event()
+    loading = asyncio.create_task(load(port, users, seconds, seed, begun))
+    await begun.wait()
     await asyncio.sleep(seconds / 4)
     before = set(engines())
     os.kill(min(before), signal.SIGKILL)

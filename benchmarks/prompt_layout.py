@@ -28,8 +28,9 @@ from midfill.inference.evaluation.sampling import spread_sample
 from midfill.inference.evaluation.self_suite import read_self_suite
 from midfill.inference.healing import Healing
 from midfill.inference.models.loading import LoadedModel, load_embedded
+from midfill.inference.prefix_window import prefix_window_start
 from midfill.inference.progress import nobody_listens
-from midfill.inference.prompt import Windows, build_prompt, prefix_window_start
+from midfill.inference.prompt import Windows, build_prompt
 from midfill.inference.tokenizer import Tokenizer
 from midfill.kernels.permitted import restricted
 

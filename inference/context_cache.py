@@ -95,3 +95,9 @@ class ContextCache:
         )
         resized[:, :, :kept] = buffer[:, :, :kept]
         return resized
+
+
+def tokens_in_common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

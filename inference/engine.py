@@ -14,7 +14,7 @@ import torch
 
 from midfill.inference.devices import torch_device, usual_device
 from midfill.inference.errors import OutOfMemory
-from midfill.inference.fillers.filler import KeepsCallersApart, ReadsAhead, Run
+from midfill.inference.fillers.filler import EncodesAhead, KeepsCallersApart, Run
 from midfill.inference.fillers.opening import open_filler
 from midfill.inference.freed_memory import give_back_freed_memory
 from midfill.inference.memory_errors import memory_errors
@@ -165,8 +165,10 @@ class Engine:
                     raise
                 caches_dropped = True
 
-    def read_ahead(self) -> bool:
+    def encode_ahead(self) -> bool:
         """Use the time while nothing is asked for a piece of what the next requests may need.
+
+        It takes as many cores as the request before.
 
         Returns:
             Whether there may be more to do.
@@ -174,11 +176,10 @@ class Engine:
         Raises:
             OutOfMemory: there is no room for it.
         """
-        if not isinstance(self._filler, ReadsAhead):
+        if not isinstance(self._filler, EncodesAhead):
             return False
-        use_threads(self._spare_cores.count())
         with memory_errors():
-            return self._filler.read_ahead()
+            return self._filler.encode_ahead()
 
     @contextmanager
     def filling_with(self, options: Options) -> Iterator[None]:

@@ -1,9 +1,9 @@
-"""Contexts that will be needed soon, encoded while the engine has nothing else to do.
+"""The context that will be needed soon, encoded while the engine has nothing else to do.
 
 The prefix window stays where it is while somebody types, until its text has grown too long; then
 its start moves on, and all that is left of it has to be encoded anew, which takes as long as
-opening a file. Where that is near, it is done ahead, piece by piece. What is encoded is what a
-request would encode, so no text depends on whether there was time for it.
+opening a file. Where somebody types towards that, it is done ahead, piece by piece. What is encoded
+is what a request would encode, so no text depends on whether there was time for it.
 """
 
 from __future__ import annotations
@@ -11,103 +11,136 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cachetools import LRUCache
-
+from midfill.inference.context_cache import tokens_in_common
 from midfill.inference.prompt import prompt_once_moved
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from midfill.inference.context_cache import ContextCache
     from midfill.inference.models.interface import DenoisingModel
-    from midfill.inference.prefix_cache import PrefixCache
     from midfill.inference.tokenizer import Tokenizer
     from midfill.inference.wire import ContextFile
 
 PIECE = 16
 """Tokens encoded at once: whoever asks meanwhile waits no longer than for a denoising step."""
 
-CALLERS = 8
-"""Whose places are remembered: those who asked last."""
-
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where somebody types.
+class Typist:
+    """Somebody who types.
 
     Attributes:
-        prefix, suffix: text around the hole, as `build_prompt` takes it.
-        context: pieces of other files.
+        caller: who.
+        prefix, suffix, context: what `build_prompt` was given.
+        tokens: what it made of that.
     """
 
+    caller: str
     prefix: str
     suffix: str
-    context: tuple[ContextFile, ...] = ()
+    context: Sequence[ContextFile]
+    tokens: Sequence[int]
 
 
 @dataclass(slots=True)
-class _Reading:
-    """A context on its way; ``done`` of its ``tokens`` are encoded."""
+class _Ahead:
+    """A context on its way.
+
+    Attributes:
+        caller: whose.
+        head: tokens that it has in common with the present one.
+        tokens: what it is to hold; the last is left for the request, as it would be anyway.
+        cache: what it holds by now.
+    """
 
     caller: str
+    head: int
     tokens: list[int]
-    done: int = 0
+    cache: ContextCache
+
+    @property
+    def missing(self) -> list[int]:
+        return self.tokens[len(self.cache) : -1]
 
 
 class NextWindows:
-    """The contexts that the callers' next windows will need.
+    """One context at a time, of whoever typed last. It is no other's place in any store.
 
     Args:
-        room: slots kept free behind a new context.
+        model: encodes it.
+        tokenizer: the model's.
+        room: slots kept free behind it.
     """
 
     def __init__(self, model: DenoisingModel, tokenizer: Tokenizer, room: int) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._room = room
-        self._places: LRUCache[str, Place] = LRUCache(CALLERS)
-        self._reading: _Reading | None = None
+        self._typist: Typist | None = None
+        self._ahead: _Ahead | None = None
 
-    def note(self, place: Place, caller: str = "") -> None:
-        """Somebody types there now, and nowhere else."""
-        self.forget(caller)
-        self._places[caller] = place
+    def note(self, typist: Typist) -> None:
+        """Somebody types there now."""
+        self._typist = typist
+
+    def take(self, tokens: Sequence[int], caller: str) -> ContextCache | None:
+        """What is encoded of a caller's next window, if the request is the first to need it.
+
+        Args:
+            tokens: the whole context of the request.
+            caller: whose it is.
+        """
+        ahead = self._ahead
+        if ahead is None or ahead.caller != caller:
+            return None
+        if tokens_in_common(ahead.cache.tokens, tokens) <= ahead.head:
+            return None
+        self._ahead = None
+        return ahead.cache
 
     def forget(self, caller: str) -> None:
-        """Let go of a caller's place."""
-        self._places.pop(caller, None)
-        if self._reading is not None and self._reading.caller == caller:
-            self._reading = None
+        """Let go of what is kept of a caller's text."""
+        if self._typist is not None and self._typist.caller == caller:
+            self._typist = None
+        if self._ahead is not None and self._ahead.caller == caller:
+            self._ahead = None
 
     def clear(self) -> None:
-        self._places.clear()
-        self._reading = None
+        """Let go of everybody's text."""
+        self._typist = self._ahead = None
 
-    def read_piece(self, contexts: PrefixCache) -> bool:
-        """Encode a piece of what is near, for requests to find it among ``contexts``.
+    def encode_piece(self) -> bool:
+        """Encode a piece of what is needed soon.
 
         Returns:
             Whether there may be more to do.
-        """
-        if self._reading is None and self._places:
-            caller = [*self._places][-1]  # who asked last may need theirs soonest
-            place = self._places.pop(caller)
-            tokens = prompt_once_moved(self._tokenizer, place.prefix, place.suffix, place.context)
-            self._reading = _Reading(caller, tokens) if tokens else None
-        elif self._reading is not None and not self._encode_piece(self._reading, contexts):
-            self._reading = None
-        return self._reading is not None or bool(self._places)
 
-    def _encode_piece(self, reading: _Reading, contexts: PrefixCache) -> bool:
-        """Whether there is more of it."""
-        tokens = reading.tokens
-        cache, _ = contexts.take(
-            tokens, lambda: self._model.new_cache(len(tokens) + self._room), reading.caller
-        )
-        start = len(cache)
-        # The last token is left for the request, as it would be anyway.
-        end = min(start + PIECE, len(tokens) - 1)
-        if start < end:
-            self._model.encode(tokens[start:end], cache)
-        contexts.put(cache, reading.caller)
-        # Where what was encoded is gone again, the store has no room for it.
-        further = end > reading.done
-        reading.done = end
-        return further and end < len(tokens) - 1
+        Raises:
+            OutOfMemory: there is no room for it; nothing is kept of it.
+        """
+        try:
+            if self._typist is not None:
+                self._ahead, self._typist = self._next_window(self._typist), None
+            elif self._ahead is not None:
+                piece = self._ahead.missing[:PIECE]
+                self._model.encode(piece, self._ahead.cache)
+        except BaseException:
+            self.clear()
+            raise
+        return self._ahead is not None and bool(self._ahead.missing)
+
+    def _next_window(self, typist: Typist) -> _Ahead | None:
+        """What is to be encoded for somebody; as much of it as there is already is kept."""
+        tokens = prompt_once_moved(self._tokenizer, typist.prefix, typist.suffix, typist.context)
+        if tokens is None:
+            return None
+        head = tokens_in_common(typist.tokens, tokens)
+        before = self._ahead
+        if before is not None and before.caller == typist.caller:
+            held = tokens_in_common(before.cache.tokens, tokens)
+            if held > head:
+                before.cache.crop(held)
+                return _Ahead(typist.caller, head, tokens, before.cache)
+        room = len(tokens) + self._room
+        return _Ahead(typist.caller, head, tokens, self._model.new_cache(room))

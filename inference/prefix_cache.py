@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from midfill.inference.context_cache import tokens_in_common
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -68,7 +70,7 @@ class PrefixCache:
         for number, stored in self._stored.items():
             if stored.caller != caller:
                 continue
-            length = _common_prefix(stored.cache.tokens, tokens)
+            length = tokens_in_common(stored.cache.tokens, tokens)
             if length > shared:
                 best, shared = number, length
         if best is None or shared < WORTH_REUSING:
@@ -100,10 +102,3 @@ def _continuation(cache: ContextCache, tokens: Sequence[int]) -> list[int]:
     """What stood behind ``tokens`` in a cache; nothing if something else stood in their place."""
     known = [*cache.tokens, *cache.believed]
     return known[len(tokens) :] if known[: len(tokens)] == list(tokens) else []
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    for index, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return index
-    return min(len(one), len(other))

@@ -6,15 +6,16 @@ itself::
     [<|repo_name|>… <|file_sep|>path⏎text …] <|fim_prefix|><|fim_suffix|> S <|fim_middle|> P
 
 So typing appends to the end, and everything before stays cached: the suffix window until the cursor
-moves away, the prefix window because its start moves only in large steps at line boundaries.
+moves away, the prefix window because its start moves only in large steps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from midfill.inference.healing import partial_piece
+from midfill.inference.prefix_window import CHARACTERS_PER_TOKEN, prefix_window_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +23,8 @@ if TYPE_CHECKING:
     from midfill.inference.tokenizer import Tokenizer
     from midfill.inference.wire import ContextFile
 
-CHARACTERS_PER_TOKEN = 8
-"""More than source code has on average; how far to look for a window's tokens."""
-
-ANCHOR_STEPS = (1024, 128)
-"""Characters between places where the prefix window may start, tried in this order."""
-
-TYPED_BEFORE_MOVING = 128
-"""Tokens; a prefix window that has room for more stays where it is for a while yet."""
+TYPED_BEFORE_MOVING = 64
+"""Tokens; typing them takes some half a minute, and encoding a window anew a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,43 +114,6 @@ def _laid_out(
         tokenizer.fim_middle,
         *tokenizer.encode(prefix),
     ]
-
-
-class OffsetTokenizer(Protocol):
-    """A tokenizer that says which characters each token stands for."""
-
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]: ...
-
-
-def prefix_window_start(tokenizer: OffsetTokenizer, prefix: str, budget: int) -> int:
-    """Where the prefix window starts, as an offset into ``prefix``.
-
-    The earliest anchor that leaves at most ``budget`` tokens. Anchors stand about every thousand
-    characters, at line starts where there are any; where text is so dense in tokens that such a
-    step is half the window, about every hundred. They do not depend on where the prefix ends, so
-    typing leaves the window's start where it is until a whole step no longer fits.
-    """
-    earliest = max(0, len(prefix) - budget * CHARACTERS_PER_TOKEN)
-    ids, spans = tokenizer.encode_with_offsets(prefix[earliest:])
-    if earliest == 0 and len(ids) <= budget:
-        return 0
-    # The first offset behind which no more than the budget's tokens begin.
-    affordable = earliest + (spans[-budget][0] if len(ids) > budget else 0)
-    for step in ANCHOR_STEPS:
-        anchor = _anchor(prefix, affordable, step)
-        if 2 * (len(prefix) - anchor) >= len(prefix) - affordable:
-            return anchor
-    return affordable
-
-
-def _anchor(prefix: str, earliest: int, step: int) -> int:
-    """The first anchor at or behind ``earliest``."""
-    anchor = earliest // step * step
-    while True:
-        line_start = prefix.find("\n", anchor - 1, anchor + step // 2) + 1 if anchor else 0
-        if (line_start or anchor) >= earliest:
-            return line_start or anchor
-        anchor += step
 
 
 def _suffix_tokens(tokenizer: Tokenizer, suffix: str, budget: int) -> list[int]:

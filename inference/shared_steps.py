@@ -149,10 +149,14 @@ class SharedSteps:
             self._fills.append(fill)
             self._resume(fill, outcome)
 
-    def stop(self) -> None:
-        """Have every fill end where it is."""
+    def stop(self, error: Exception | None = None) -> None:
+        """Have every fill end where it is.
+
+        Args:
+            error: what those that have begun are thrown; a `Cancelled` if there is none.
+        """
         for fill in [*self._fills]:
-            self._throw(fill, Cancelled("the engine stops"))
+            self._throw(fill, error or Cancelled("the engine stops"))
 
     def _chosen(self) -> list[_Fill]:
         """Whose wishes are computed in this round."""

@@ -32,8 +32,8 @@ from midfill.lsp.text_positions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from midfill.inference.syntax.from_a_statement import SyntaxBelow
     from midfill.inference.syntax.place import Place
+    from midfill.inference.syntax.syntax_below import SyntaxBelow
 
 PARSED_LINES = 128
 """Syntax is read to the end of a stretch of so many lines, and one more."""
@@ -126,17 +126,17 @@ class Document(TextDocument):
         Args:
             text: the document's, now or not long ago.
         """
-        from midfill.inference.syntax.from_a_statement import SyntaxBelow
         from midfill.inference.syntax.grammars import grammar_for
         from midfill.inference.syntax.place import Place, place_at
+        from midfill.inference.syntax.syntax_below import SyntaxBelow
 
         grammar = grammar_for(self.language_id or "", self.uri)
         end = _end_of_parsed(text, offset)
         if grammar is None or end > PARSED_CHARACTERS:
             return Place.CODE
         self._syntax = self._syntax or SyntaxBelow()
-        below = self._syntax.read(text[:end], offset, grammar)
-        return place_at(below.parsed, offset - below.start)
+        part = self._syntax.read(text[:end], offset, grammar)
+        return place_at(part.parsed, offset - part.start)
 
     def server_position_at_offset(self, offset: int) -> ServerTextPosition:
         line = self.lines.line_at(offset)

@@ -14,7 +14,7 @@ from midfill.inference.fillers.embedded_start import Source, finder, start_of
 from midfill.inference.fillers.hole_text import HoleText, hole_text
 from midfill.inference.filling import EndDoubts, Fill, Task, fill_hole
 from midfill.inference.last_fills import LastFills
-from midfill.inference.next_windows import NextWindows, Place
+from midfill.inference.next_windows import NextWindows, Typist
 from midfill.inference.prefix_cache import CONTEXT_BYTES, PrefixCache
 from midfill.inference.prompt import Prompt, build_prompt
 from midfill.inference.prompt_view import shown_prompt
@@ -94,8 +94,8 @@ class EmbeddedFiller:
         self.fills.forget(caller)
         self.next_windows.forget(caller)
 
-    def read_ahead(self) -> bool:
-        return self.next_windows.read_piece(self.contexts)
+    def encode_ahead(self) -> bool:
+        return self.next_windows.encode_piece()
 
     def shrink(self) -> bool:
         return False  # the canvas is as small as it gets
@@ -121,6 +121,8 @@ class EmbeddedFiller:
             request.limits.tokens,
             run.deadline,
         )
+        if (ahead := self.next_windows.take(prompt.tokens, run.caller)) is not None:
+            self.contexts.put(ahead, run.caller)
         cache, believed = self.contexts.take(
             prompt.tokens,
             lambda: loaded.model.new_cache(len(prompt.tokens) + SPARE_ROOM),
@@ -180,7 +182,10 @@ class EmbeddedFiller:
             self.fills.note(text.prefix, believable, run.caller)
         finally:
             self.contexts.put(cache, run.caller)
-            self.next_windows.note(Place(text.prefix, text.suffix, request.context), run.caller)
+        if 2 * hits > len(prompt.tokens):  # who only looks in somewhere may be gone soon
+            self.next_windows.note(
+                Typist(run.caller, text.prefix, text.suffix, request.context, prompt.tokens)
+            )
         best = fills[0]
         yield Final(
             text=in_document(best.text, text.line_break),

@@ -89,11 +89,11 @@ class KeepsCallersApart(Protocol):
 
 
 @runtime_checkable
-class ReadsAhead(Protocol):
+class EncodesAhead(Protocol):
     """What a filler can do besides that has use for a time when nothing is asked."""
 
-    def read_ahead(self) -> bool:
-        """Do a piece of what the next requests may need, as long as a denoising step at most.
+    def encode_ahead(self) -> bool:
+        """Encode a piece of what the next requests may need, as long as a denoising step at most.
 
         Returns:
             Whether there may be more to do.

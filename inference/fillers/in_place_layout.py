@@ -10,7 +10,7 @@ from midfill.inference.in_place.edges import Edges, cut_at_edges
 from midfill.inference.in_place.lengths.choice import length_control
 from midfill.inference.in_place.lengths.end_of_middle import EndOfMiddle
 from midfill.inference.models.options import Length
-from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
+from midfill.inference.prefix_window import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.wire_prompt import PromptPart, PromptPiece, ShownPrompt
 
 if TYPE_CHECKING:

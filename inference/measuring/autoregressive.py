@@ -15,7 +15,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 from midfill.inference.fillers.hole_text import hole_text
 from midfill.inference.measuring.contender import TimedFill
 from midfill.inference.memory_errors import memory_errors
-from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
+from midfill.inference.prefix_window import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.vllm.markers import FAMILIES
 
 if TYPE_CHECKING:

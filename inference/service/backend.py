@@ -43,7 +43,7 @@ class Engine(Protocol):
         rest is not computed. What is kept for the next request is kept for that caller's.
         """
 
-    def read_ahead(self) -> bool:
+    def encode_ahead(self) -> bool:
         """Use the time while nothing is asked for a piece of what the next requests may need.
 
         Takes no longer than a denoising step; False if nothing is left to do.

@@ -116,8 +116,8 @@ class EngineKeeper:
         except BaseException as error:
             raise error_of(reported("letting go of text failed", error)) from error
 
-    def read_ahead(self) -> bool:
-        """Do a piece of what the next requests may need; whether there may be more.
+    def encode_ahead(self) -> bool:
+        """Encode a piece of what the next requests may need; whether there may be more.
 
         Raises:
             MidfillError: that fails.
@@ -125,9 +125,9 @@ class EngineKeeper:
         if self._engine is None or not self._engine.loaded:
             return False
         try:
-            return self._engine.read_ahead()
+            return self._engine.encode_ahead()
         except BaseException as error:
-            raise error_of(reported("reading ahead failed", error)) from error
+            raise error_of(reported("encoding ahead failed", error)) from error
 
     def _tell_progress(self, progress: Progress) -> None:
         self._tell(EngineState.LOADING, progress.message, progress.fraction)

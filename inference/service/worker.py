@@ -38,6 +38,9 @@ PLACES_EACH = 16
 PAUSE_AFTER_FAILED_LOAD = 30.0
 """Seconds in which a keystroke does not set off another attempt to fetch or load the model."""
 
+QUIET_BEFORE = 0.2
+"""Seconds without a request after which something is encoded ahead: who types asks again sooner."""
+
 USUAL_SECONDS = 1.0
 """What a fill takes, until it is known."""
 
@@ -105,7 +108,7 @@ class Worker:
         self._steps = SharedSteps()
         self._taken: list[Job] = []
         self._fill_seconds = USUAL_SECONDS
-        self._may_read_ahead = False
+        self._ahead_after: float | None = None
 
     def start(self) -> None:
         """Begin to work, with loading the model."""
@@ -214,8 +217,9 @@ class Worker:
     def _run(self) -> None:
         while True:
             with self._arrived:
-                while (task := self._next()) is None and self._idle:
-                    self._arrived.wait()
+                while (task := self._next()) is None and not len(self._steps):
+                    if not self._arrived.wait(self._ahead_after):
+                        break
             try:
                 if isinstance(task, _Order):
                     if task.command is Command.STOP:
@@ -226,7 +230,7 @@ class Worker:
                     self._taken.append(task)
                     self._steps.begin(lambda job=task: self._answer(job), task.cancelled)  # type: ignore[misc]
                 if task is None and not len(self._steps):
-                    self._read_ahead()
+                    self._encode_ahead()
                 else:
                     self._steps.advance()
             except MidfillError:
@@ -236,18 +240,15 @@ class Worker:
                     return
                 # Without this thread nobody would ever be answered again.
                 failure = reported("the engine's thread stumbled", error)
-                self._steps.stop()
+                self._steps.stop(error_of(failure))
                 for job in self._taken:  # those that had not begun
                     job.tell(error_of(failure))
-                self._taken.clear()
+                self._taken = []
 
-    @property
-    def _idle(self) -> bool:
-        return not len(self._steps) and not self._may_read_ahead
-
-    def _read_ahead(self) -> None:
-        self._may_read_ahead = False  # unless it goes well
-        self._may_read_ahead = self._keeper.read_ahead()
+    def _encode_ahead(self) -> None:
+        self._ahead_after = None
+        if self._keeper.encode_ahead():
+            self._ahead_after = 0.0
 
     def _next(self) -> _Order | Job | None:
         """What can be begun now, beside the fills that run; None if nothing can."""
@@ -302,8 +303,8 @@ class Worker:
             if not job.cancelled():
                 job.tell(error_of(reported("a request failed", error)))
         finally:
-            self._may_read_ahead = True
-            self._taken.remove(job)
+            self._ahead_after = QUIET_BEFORE
+            self._taken = [taken for taken in self._taken if taken is not job]
 
     def _note_fill(self, began: float) -> None:
         self._fill_seconds += 0.1 * (time.monotonic() - began - self._fill_seconds)

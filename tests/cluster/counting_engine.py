@@ -55,7 +55,7 @@ class CountingEngine:
     def load(self, listener: ProgressListener) -> None:
         self.loaded = True
 
-    def read_ahead(self) -> bool:
+    def encode_ahead(self) -> bool:
         return False
 
     def unload(self) -> None:

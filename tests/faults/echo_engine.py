@@ -45,7 +45,7 @@ class EchoEngine:
     def forget(self, caller: str) -> None:
         """There is nothing to let go of."""
 
-    def read_ahead(self) -> bool:
+    def encode_ahead(self) -> bool:
         return False
 
     def unload(self) -> None:

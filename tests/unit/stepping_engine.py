@@ -31,8 +31,8 @@ class SteppingEngine:
         load_failures: so many of the next loads fail.
         forgotten: the callers whose text it was told to let go of.
         forgetting_fails: whether that fails.
-        pieces_ahead: so many pieces of what comes next there are to read, ``step_seconds`` each.
-        reading_ahead_fails: whether that fails.
+        pieces_ahead: so many pieces of what comes next there are to encode, ``step_seconds`` each.
+        encoding_ahead_fails: whether that fails.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SteppingEngine:
         self.forgotten: list[str] = []
         self.forgetting_fails = False
         self.pieces_ahead = 0
-        self.reading_ahead_fails = False
+        self.encoding_ahead_fails = False
         self.threads: set[int] = set()
         self.filled: list[str] = []
         self.happened: list[str] = []
@@ -81,9 +81,9 @@ class SteppingEngine:
         if self.forgetting_fails:
             raise RuntimeError("the device is lost")
 
-    def read_ahead(self) -> bool:
+    def encode_ahead(self) -> bool:
         self.threads.add(threading.get_ident())
-        if self.reading_ahead_fails:
+        if self.encoding_ahead_fails:
             raise RuntimeError("the device is lost")
         if self.pieces_ahead:
             time.sleep(self.step_seconds)

@@ -320,7 +320,7 @@ def test_whatever_comes_back_every_other_byte_of_the_file_stays(
         assert "\r" not in fill.text
 
 
-def test_what_is_read_ahead_is_found_by_the_request_that_needs_it(
+def test_what_is_encoded_ahead_is_found_by_the_request_that_needs_it(
     engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = InfillRequest(prefix="import math\n\nradius = ", suffix="\n")
@@ -330,9 +330,10 @@ def test_what_is_read_ahead_is_found_by_the_request_that_needs_it(
     tokens = build_prompt(tokenizer, later.prefix, "\n").tokens
     monkeypatch.setattr(next_windows, "prompt_once_moved", lambda *place: tokens)
 
-    assert not engine.read_ahead()  # nobody has asked for anything
     final(engine, first)
-    while engine.read_ahead():
+    assert not engine.encode_ahead()  # of somebody who has only begun
+    final(engine, first)
+    while engine.encode_ahead():
         pass
     fill = final(engine, later)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midfill.inference import engine
-from midfill.inference.prompt import Windows, build_prompt, prefix_window_start
+from midfill.inference.prefix_window import prefix_window_start
+from midfill.inference.prompt import Windows, build_prompt
 from midfill.inference.wire import ContextFile
 
 if TYPE_CHECKING:
@@ -75,9 +76,32 @@ def test_typing_a_thousand_characters_moves_the_window_only_now_and_then(
     starts = [
         prefix_window_start(tokenizer, LONG_FILE[:end], 1024) for end in range(20_000, 21_000, 5)
     ]
-    assert len(set(starts)) <= 3
+    assert len(set(starts)) <= 4
     assert starts == sorted(starts)
     assert all(LONG_FILE[start - 1] == "\n" for start in starts)
+
+
+def test_an_edit_far_above_leaves_the_window_as_it_is(tokenizer: Tokenizer) -> None:
+    before = LONG_FILE[:20_000]
+    for after in ("import os\n" + before, before[7:], before[:500] + before[900:]):
+        windows = [text[prefix_window_start(tokenizer, text, 1024) :] for text in (before, after)]
+        assert windows[0] == windows[1]
+
+
+def test_a_window_is_the_same_however_much_of_the_document_is_at_hand(
+    tokenizer: Tokenizer,
+) -> None:
+    whole = LONG_FILE[:20_000]
+    for cut in (0, 4000, 8001):
+        text = whole[cut:]
+        start = prefix_window_start(tokenizer, text, 1024)
+        assert cut + start == prefix_window_start(tokenizer, whole, 1024)
+
+
+def test_lines_that_are_all_alike_leave_room_for_typing_too(tokenizer: Tokenizer) -> None:
+    text = "    {1, 2},\n" * 2000
+    starts = {prefix_window_start(tokenizer, text + "x" * typed, 512) for typed in range(0, 60, 5)}
+    assert len(starts) <= 2
 
 
 @pytest.mark.parametrize(

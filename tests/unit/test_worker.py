@@ -325,7 +325,7 @@ async def test_the_end_does_not_wait_behind_what_is_still_to_be_done() -> None:
     assert engine.forgotten == []
 
 
-async def test_what_comes_next_is_read_while_nothing_is_asked() -> None:
+async def test_what_comes_next_is_encoded_while_nothing_is_asked() -> None:
     engine = SteppingEngine()
     engine.pieces_ahead = 5
     async with working(engine) as (worker, _):
@@ -352,9 +352,9 @@ async def test_whoever_asks_waits_for_no_more_than_a_piece_of_what_comes_next() 
         engine.pieces_ahead = 1
 
 
-async def test_a_failure_to_read_ahead_stops_that_and_nothing_else() -> None:
+async def test_a_failure_to_encode_ahead_stops_that_and_nothing_else() -> None:
     engine = SteppingEngine()
-    engine.reading_ahead_fails = True
+    engine.encoding_ahead_fails = True
     async with working(engine) as (worker, _):
         for name in "ab":
             *_, final = await results(worker.submit(request(name)))
@@ -362,7 +362,7 @@ async def test_a_failure_to_read_ahead_stops_that_and_nothing_else() -> None:
     assert engine.filled == ["a", "b"]
 
 
-async def test_nothing_is_read_ahead_by_a_model_that_was_unloaded() -> None:
+async def test_nothing_is_encoded_ahead_by_a_model_that_was_unloaded() -> None:
     engine = SteppingEngine(step_seconds=0.02)
     engine.pieces_ahead = 1000
     async with working(engine) as (worker, status):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from midfill.inference.evaluation.arms.arm import token_limit
 from midfill.inference.evaluation.arms.asking import window_of
 from midfill.inference.evaluation.arms.greedy_text import GreedyText
-from midfill.inference.prompt import Windows, prefix_window_start
+from midfill.inference.prefix_window import prefix_window_start
+from midfill.inference.prompt import Windows
 from midfill.inference.stopping import Surroundings, find_end
 
 if TYPE_CHECKING:

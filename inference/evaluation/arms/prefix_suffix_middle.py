@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.evaluation.arms.arm import token_limit
 from midfill.inference.evaluation.arms.greedy_text import GreedyText
-from midfill.inference.prompt import Windows, prefix_window_start
+from midfill.inference.prefix_window import prefix_window_start
+from midfill.inference.prompt import Windows
 from midfill.inference.stopping import Surroundings, end_of_line
 from midfill.inference.wire import Extent, Stop
 

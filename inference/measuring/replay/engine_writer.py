@@ -21,7 +21,7 @@ class Fills(Protocol):
 
     def infill(self, request: InfillRequest) -> Iterator[Draft | Final]: ...
 
-    def read_ahead(self) -> bool: ...
+    def encode_ahead(self) -> bool: ...
 
     def forget(self) -> None: ...
 
@@ -61,7 +61,7 @@ class EngineWriter:
 
     def pause(self, seconds: float) -> None:
         end = perf_counter() + seconds
-        while perf_counter() < end and self._engine.read_ahead():
+        while perf_counter() < end and self._engine.encode_ahead():
             pass
 
     def close(self) -> None:

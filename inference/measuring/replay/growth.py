@@ -20,8 +20,6 @@ from midfill.inference.measuring.replay.typed_line import (
     worth_typing,
 )
 from midfill.inference.progress import Progress
-from midfill.inference.prompt import ANCHOR_STEPS
-from midfill.inference.text.window import window_around
 from midfill.inference.wire import Extent
 
 if TYPE_CHECKING:
@@ -43,13 +41,6 @@ LINES_EACH_FILE = 10
 """The same of files. What stands far above differs with their size, and so does now and then what
 is written: a few lines would tell of that rather than of the size."""
 
-FILLER_ABOVE = 400
-"""Lines above the typed one where a comment brings the text to a certain length: further up than
-the model reads, and not as far as the window reaches that is cut out of the document."""
-
-ATTEMPTS = 8
-"""To find that length: a longer comment can move the window's start as well."""
-
 WARM_EACH = 3
 """Warm requests of each line."""
 
@@ -57,7 +48,7 @@ EVERY = 4
 """Characters between two requests."""
 
 PAUSE = 0.9
-"""Seconds that those take at 52 words a minute, in which the engine may read ahead.
+"""Seconds that those take at 52 words a minute. What a suggestion leaves of them is the engine's.
 
 Source: Dhakal et al., Observations on Typing from 136 Million Keystrokes, CHI 2018.
 """
@@ -183,9 +174,7 @@ def long_file(files: Sequence[SourceFile], lines: int) -> SourceFile:
 def in_a_file_of(files: Sequence[SourceFile], line: TypedLine, size: int) -> TypedLine:
     """The same line in the middle of a file of so many lines.
 
-    What stands around it is the same whatever the size, as far as there is room; and in files with
-    more than `FILLER_ABOVE` lines above it the model's window begins at the same place, so that it
-    is given the same to read.
+    What stands around it is the same whatever the size, as far as there is room.
     """
     material, at = _material(files), 0
     for file in files:
@@ -196,17 +185,8 @@ def in_a_file_of(files: Sequence[SourceFile], line: TypedLine, size: int) -> Typ
     above = size // 2
     indent = line.start - (line.file.text.rfind("\n", 0, line.start) + 1)
     lines = _lines(material, at - above, size)
-    filler = above - FILLER_ABOVE
-    if filler >= 0:
-        lines[filler] = "#"
-    for _ in range(ATTEMPTS):
-        start = sum(len(one) + 1 for one in lines[:above]) + indent
-        text = "\n".join(lines)
-        missing = -len(window_around(text, start, start).prefix) % ANCHOR_STEPS[0]
-        if filler < 0 or not missing:
-            break
-        lines[filler] += missing * "-"
-    file = SourceFile(f"{size} lines", text, line.file.language)
+    start = sum(len(one) + 1 for one in lines[:above]) + indent
+    file = SourceFile(f"{size} lines", "\n".join(lines), line.file.language)
     return TypedLine(file, above + 1, start, start + line.end - line.start)
 
 
@@ -294,8 +274,9 @@ def _in_the_middle(lines: Sequence[TypedLine]) -> Sequence[TypedLine]:
 def _typed(writer: WriterWithPauses, line: TypedLine) -> Iterator[Written]:
     """A request before anything is typed, and warm ones."""
     for typed in line.strokes(EVERY, WARM_EACH):
-        yield _write(writer, line, typed)
-        writer.pause(PAUSE)
+        written = _write(writer, line, typed)
+        yield written
+        writer.pause(PAUSE - written.seconds)
 
 
 def _write(writer: WriterWithPauses, line: TypedLine, typed: int) -> Written:

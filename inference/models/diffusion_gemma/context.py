@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from midfill.inference.context_cache import tokens_in_common
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -176,8 +178,8 @@ class ContextStore:
             caller: whose text they are.
         """
         own = [stored.context for stored in self._stored if stored.caller == caller]
-        best = max(own, key=lambda one: _common_prefix(one.tokens, tokens), default=None)
-        shared = _common_prefix(best.tokens, tokens) if best else 0
+        best = max(own, key=lambda one: tokens_in_common(one.tokens, tokens), default=None)
+        shared = tokens_in_common(best.tokens, tokens) if best else 0
         if best is None or not shared:
             taken = empty()
         elif 2 * shared < len(best):
@@ -223,13 +225,6 @@ def _states(layer: DynamicLayer) -> tuple[Tensor, Tensor]:
     assert layer.keys is not None
     assert layer.values is not None
     return layer.keys, layer.values
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    for index, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return index
-    return min(len(one), len(other))
 
 
 def _empty_like(states: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from midfill.inference.models.diffusion_gemma.section_tags import section_tag
 from midfill.inference.models.options import SuffixView
-from midfill.inference.prompt import CHARACTERS_PER_TOKEN, prefix_window_start
+from midfill.inference.prefix_window import CHARACTERS_PER_TOKEN, prefix_window_start
 from midfill.inference.wire_prompt import PromptPart, PromptPiece, ShownPrompt
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midfill.inference.prompt import CHARACTERS_PER_TOKEN, Windows, build_prompt
+from midfill.inference.prefix_window import CHARACTERS_PER_TOKEN
+from midfill.inference.prompt import Windows, build_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

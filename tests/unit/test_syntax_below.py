@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill.inference.syntax import from_a_statement
-from midfill.inference.syntax.from_a_statement import FAR, NEAR, SyntaxBelow
+from midfill.inference.syntax import syntax_below
 from midfill.inference.syntax.parsing import Parsed, parse
 from midfill.inference.syntax.place import Place, place_at
+from midfill.inference.syntax.syntax_below import FAR, NEAR, SyntaxBelow
 
 PYTHON = "".join(
     f'def price_{n}(basket):\n    """Of all é in it."""\n    return of(basket, "{n}")  # now\n\n\n'
@@ -25,9 +25,9 @@ STRAY = st.sampled_from(
 
 
 def place(syntax: SyntaxBelow, text: str, offset: int, grammar: str = "python") -> Place:
-    below = syntax.read(text, offset, grammar)
-    assert below.parsed.text == text[below.start :]
-    return place_at(below.parsed, offset - below.start)
+    part = syntax.read(text, offset, grammar)
+    assert part.parsed.text == text[part.start :]
+    return place_at(part.parsed, offset - part.start)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
         found.append((len(text), previous is not None))
         return parse(text, grammar, previous)
 
-    monkeypatch.setattr(from_a_statement, "parse", noting)
+    monkeypatch.setattr(syntax_below, "parse", noting)
     return found
 
 
@@ -78,7 +78,9 @@ def test_what_changes_above_is_read_and_most_of_the_old_tree_is_used(
 
 
 def test_a_text_of_one_statement_is_read_as_a_whole(read: list[tuple[int, bool]]) -> None:
-    text = "class Shop:\n" + "".join(f"    def price_{n}(self): ...\n" for n in range(2000))
+    text = "import os\n\nclass Shop:\n" + "".join(
+        f"    def price_{n}(self): ...\n" for n in range(2000)
+    )
     syntax = SyntaxBelow()
     for _ in range(2):
         place(syntax, text, len(text))
@@ -95,9 +97,10 @@ def test_a_grammar_whose_beginning_decides_is_read_from_there(
     assert [length for length, _ in read] == [len(text)] * 2
 
 
-def test_another_grammar_begins_anew() -> None:
+@pytest.mark.parametrize("reads", [1, 2])
+def test_another_grammar_begins_anew(reads: int) -> None:
     syntax = SyntaxBelow()
-    for _ in range(2):
+    for _ in range(reads):
         place(syntax, PYTHON, len(PYTHON))
     text = PYTHON + "# here"
     assert place(syntax, text, len(text)) is Place.COMMENT
@@ -107,11 +110,11 @@ def test_another_grammar_begins_anew() -> None:
 @pytest.mark.parametrize(
     ("text", "grammar"), [(PYTHON[:8000], "python"), (SCRIPT[:8000], "javascript")]
 )
-@given(edits=st.lists(st.tuples(st.integers(0, 2000), STRAY), min_size=1, max_size=6))
+@given(edits=st.lists(st.tuples(st.integers(0, 7000), STRAY), min_size=1, max_size=6))
 def test_the_place_is_as_if_all_had_been_read(
     text: str, grammar: str, edits: list[tuple[int, str]]
 ) -> None:
-    syntax = SyntaxBelow(far=3000, near=1000)
+    syntax = SyntaxBelow(far=1200, near=300)
     place(syntax, text, len(text), grammar)
     for back, written in edits:
         at = max(0, len(text) - back)

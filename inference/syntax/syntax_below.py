@@ -16,17 +16,20 @@ from midfill.inference.syntax.parsing import Parsed, parse
 if TYPE_CHECKING:
     import tree_sitter
 
-OUTERMOST_STATEMENTS = frozenset(
-    ["c", "cpp", "go", "java", "javascript", "python", "ruby", "rust", "tsx", "typescript"]
+ROWS_OF_STATEMENTS = frozenset(
+    ["c", "cpp", "go", "javascript", "python", "rust", "tsx", "typescript"]
 )
-"""Grammars of texts that are a row of statements, none of which depends on those before it."""
+"""Grammars of texts that are a row of statements, which do not depend on those before them."""
 
 FAR, NEAR = 32 * 1024, 8 * 1024
 """Characters: who is so far below the first that is read has it begin so near above them."""
 
+CONTINUED = (b"/", b"(", b"[", b"`", b"+", b"-", b"*", b".", b",", b"?")
+"""How a line begins that may go on with the statement before it, though that seems to be done."""
+
 
 @dataclass(frozen=True, slots=True)
-class Below:
+class Part:
     """A part of a text.
 
     Attributes:
@@ -47,11 +50,12 @@ class SyntaxBelow:
 
     def __init__(self, far: int = FAR, near: int = NEAR) -> None:
         self._far, self._near = far, near
+        self._grammar = ""
         self._above = ""
         self._parsed: Parsed | None = None
         self._whole: Parsed | None = None
 
-    def read(self, text: str, offset: int, grammar: str) -> Below:
+    def read(self, text: str, offset: int, grammar: str) -> Part:
         """Read what can decide what stands at ``offset``.
 
         Args:
@@ -62,39 +66,44 @@ class SyntaxBelow:
         Raises:
             LookupError: there is no such grammar.
         """
-        start = len(self._above)
-        other = self._parsed is not None and self._parsed.grammar != grammar
-        if start and (other or offset < start or not text.startswith(self._above)):
+        if grammar != self._grammar:
+            self._grammar, self._above, self._parsed, self._whole = grammar, "", None, None
+        if offset < len(self._above) or not text.startswith(self._above):
             # A tree of all of it is old by now, but most of it holds.
-            start, self._above, self._parsed = 0, "", self._whole
+            self._above, self._parsed = "", self._whole
+        start = len(self._above)
         self._parsed = parsed = parse(text[start:], grammar, self._parsed)
-        if grammar in OUTERMOST_STATEMENTS and offset - start > self._far:
-            if not start:
-                self._whole = parsed
-            if statement := _statement_before(parsed, offset - start - self._near):
+        if grammar in ROWS_OF_STATEMENTS and offset - start > self._far:
+            statement = _statement_before(parsed, offset - start - self._near)
+            # It is to be worth reading a second time.
+            if offset - start - statement <= self._far:
+                self._whole = self._whole if start else parsed
                 self._above, self._parsed = text[: start + statement], None
-        return Below(start, parsed)
+        return Part(start, parsed)
 
 
 def _statement_before(parsed: Parsed, offset: int) -> int:
     """Where the last statement of the outermost level begins before an offset, in characters.
 
-    0 if that is not certain, as where something before it is not finished.
+    0 if there is none, or something before it is not finished: an open comment or string goes on
+    until somebody closes it.
     """
-    at = parsed.byte_of(offset)
-    node = parsed.tree.root_node.first_child_for_byte(at)
-    while node is not None and (node.start_byte > at or not _begins_anew(node, parsed)):
-        node = node.prev_sibling
-    return parsed.character_of(node.start_byte) if node is not None else 0
+    at, found = parsed.byte_of(offset), 0
+    for node in parsed.tree.root_node.children:
+        if node.start_byte > at:
+            break
+        if node.has_error:
+            return 0
+        if _begins_anew(node, parsed):
+            found = node.start_byte
+    return parsed.character_of(found)
 
 
 def _begins_anew(node: tree_sitter.Node, parsed: Parsed) -> bool:
-    before = node.prev_sibling
+    start = node.start_byte
     return (
-        before is not None
-        and node.is_named
+        node.is_named
         and "comment" not in node.type
-        and not node.has_error
-        and not before.has_error
-        and parsed.source[node.start_byte - 1 : node.start_byte] == b"\n"
+        and parsed.source[start - 1 : start] == b"\n"
+        and not parsed.source.startswith(CONTINUED, start)
     )
