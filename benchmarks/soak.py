@@ -214,7 +214,7 @@ async def misuse(running: Server, load: Load) -> None:
 
 
 async def soak(minutes: float, console: Console) -> tuple[list[Sample], Load]:
-    typed = documents(PEOPLE * DOCUMENTS, seed=0)
+    typed = documents(PEOPLE * DOCUMENTS, number=0)
     async with server() as running:
         began = monotonic()
         load = Load(began + 60 * minutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import Case
+    from schemathesis.checks import CheckContext
+    from schemathesis.core.transport import Response
     from schemathesis.schemas import BaseSchema
 
 EACH = times(12, 500)
@@ -31,8 +34,15 @@ NOT_LIKE_THIS = ("/v1/events", "/v1/drain")
 
 ROUTES = [(it.method, it.path) for it in OPERATIONS if it.path not in NOT_LIKE_THIS]
 
+
+def no_failure(context: CheckContext, response: Response, case: Case) -> None:
+    """Whoever gives a fill a millisecond may be told that it did not come to its turn."""
+    if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+        checks.not_a_server_error(context, response, case)
+
+
 CHECKS = [
-    checks.not_a_server_error,
+    no_failure,
     openapi_checks.status_code_conformance,
     openapi_checks.content_type_conformance,
     openapi_checks.response_schema_conformance,
