@@ -80,17 +80,16 @@ def prompt_once_moved(
     prefix: str,
     suffix: str,
     context: Sequence[ContextFile] = (),
-    windows: Windows | None = None,
 ) -> list[int] | None:
     """How the prompt begins once typing on at the hole has moved the prefix window's start.
 
     Args:
-        tokenizer, prefix, suffix, context, windows: as of `build_prompt`.
+        tokenizer, prefix, suffix, context: as of `build_prompt`, in the usual windows.
 
     Returns:
         Token ids; None while the window has room for more than `TYPED_BEFORE_MOVING`.
     """
-    windows = windows or Windows()
+    windows = Windows()
     whole = prefix[: len(prefix) - len(partial_piece(tokenizer, prefix))]
     start = prefix_window_start(tokenizer, whole, windows.prefix)
     later = prefix_window_start(tokenizer, whole, windows.prefix - TYPED_BEFORE_MOVING)
